@@ -7,9 +7,32 @@ from tests.mutations.guard import Guard
 SEVERAL = "tests/simulation/test_several_controls.py"
 POSTGRESQL = "control/state/postgresql.py"
 GROUP = "control/nodes/control_group.py"
+MARKS = "control/state/commit_marks.py"
 BARRIER = "control/nodes/barrier.py"
 
 CONTROL_GUARDS = (
+    Guard(
+        "numbers are of a row that is locked",  # a sequence's are not in the order of commits
+        POSTGRESQL,
+        "WITH number AS (UPDATE head SET seq = seq + 1 RETURNING seq)",
+        "WITH number AS (SELECT nextval('log') AS seq)",
+        "test_what_another_control_wrote_",
+        SEVERAL,
+        (
+            (POSTGRESQL, "SELECT seq FROM head", "SELECT coalesce(max(seq), 0) FROM log"),
+            (
+                MARKS,
+                'UPDATE head SET revision = revision + 1"\n    " RETURNING revision,',
+                "SELECT nextval('revision'),",
+            ),
+            (
+                MARKS,
+                "SELECT revision, (SELECT mark FROM commits WHERE revision = %s) FROM head",
+                "SELECT max(revision), (SELECT mark FROM commits WHERE revision = %s) FROM commits",
+            ),
+            (MARKS, "if last.revision != upto:", "if False:"),
+        ),
+    ),
     Guard(
         "what others committed is read before anything is written",
         POSTGRESQL,
@@ -89,6 +112,6 @@ CONTROL_GUARDS = (
         "nobodys: set[Instance] = set()",
         "test_who_serves_without_a_lease_",
         SEVERAL,
-        (("yield from (node.name for node in self._orphans(alive))", "pass"),),
+        ((GROUP, "yield from (node.name for node in self._orphans(alive))", "pass"),),
     ),
 )

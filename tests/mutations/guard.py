@@ -17,11 +17,17 @@ class Guard:
     without: str
     play: str
     plays: str = RACES
-    beside: tuple[tuple[str, str], ...] = ()  # what else goes with it, of the same file
+    beside: tuple[tuple[str, str, str], ...] = ()  # what else goes: file, code, what is there then
 
-    def taken_from(self, code: str) -> str:
-        """The file's `code` without it. AssertionError: it is not there, or twice."""
-        for one, without in ((self.code, self.without), *self.beside):
-            assert code.count(one) == 1, f"{self.file} has the guard no more, or twice"
-            code = code.replace(one, without or "# gone")
-        return code
+    @property
+    def files(self) -> list[str]:
+        """The files that are changed."""
+        return sorted({self.file, *(file for file, _, _ in self.beside)})
+
+    def taken_from(self, file: str, text: str) -> str:
+        """The `text` of a file without it. AssertionError: it is not there, or twice."""
+        for where, code, without in ((self.file, self.code, self.without), *self.beside):
+            if where == file:
+                assert text.count(code) == 1, f"{file} has the guard no more, or twice"
+                text = text.replace(code, without or "# gone")
+        return text

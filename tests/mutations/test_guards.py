@@ -54,13 +54,15 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def without(guard: Guard, folder: Path) -> Iterator[None]:
     """The copy without `guard`."""
-    file = folder / "edgecache" / guard.file
-    code = file.read_text()
-    put(file, guard.taken_from(code))
+    root = folder / "edgecache"
+    before = {name: (root / name).read_text() for name in guard.files}
+    for name, code in before.items():
+        put(root / name, guard.taken_from(name, code))
     try:
         yield
     finally:
-        put(file, code)
+        for name, code in before.items():
+            put(root / name, code)
 
 
 def put(file: Path, code: str) -> None:

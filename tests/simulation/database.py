@@ -281,6 +281,13 @@ class DatabaseServer:
             self._data.backup(session.snapshot)
         return session.snapshot
 
+    def seen(
+        self, session: Session, statement: str, values: tuple[Any, ...]
+    ) -> list[tuple[Any, ...]]:
+        """What a session reads."""
+        rows, _ = self._run(session, statement.replace("%s", "?"), values)
+        return rows
+
     def write(self, session: Session, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Inside a transaction that holds its locks already: one write of several."""
         rows, _ = self._run(session, statement, values)
@@ -314,6 +321,6 @@ class DatabaseServer:
 
     def next_value(self, name: str) -> int:
         """Of a sequence: no transaction holds or undoes it."""
-        value = self._sequences.get(name, 0) + 1
+        value = self._sequences.get(name, 1_000) + 1
         self._sequences[name] = value
         return value

@@ -27,8 +27,9 @@ def told_without(guard: Guard, seed: int, gets: int) -> subprocess.CompletedProc
                 shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, target)
-        file = folder / "edgecache" / guard.file
-        file.write_text(guard.taken_from(file.read_text()))
+        for name in guard.files:
+            file = folder / "edgecache" / name
+            file.write_text(guard.taken_from(name, file.read_text()))
         command = [sys.executable, "-m", "tests.simulation", "--seed", str(seed)]
         command += ["--gets", str(gets)]
         return subprocess.run(

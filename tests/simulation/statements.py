@@ -113,9 +113,14 @@ def _notify(
     session.tell(Outcome([("",)], 1, "SELECT"))
 
 
-def _nextval(server: DatabaseServer, session: Session, statement: str, _: tuple[Any, ...]) -> None:
+def _nextval(
+    server: DatabaseServer, session: Session, statement: str, values: tuple[Any, ...]
+) -> None:
+    """`SELECT nextval('NAME')`, and what may be read beside it."""
     name = statement.partition("'")[2].partition("'")[0]
-    session.tell(Outcome([(server.next_value(name),)], 1, "SELECT"))
+    beside = statement.partition("), ")[2]
+    row = server.seen(session, f"SELECT {beside}", values)[0] if beside else ()
+    session.tell(Outcome([(server.next_value(name), *row)], 1, "SELECT"))
 
 
 def _add_entry(

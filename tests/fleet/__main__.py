@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -73,7 +74,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="three faults, in 45 s")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000)
     parser.add_argument("--rounds", type=int, default=1, help="how often each fault has its turn")
-    parser.add_argument("--only", default="", help="faults whose name has this word")
+    parser.add_argument("--only", default="", help="faults whose name this expression finds")
     parser.add_argument("--topology", type=Path, default=NINE)
     return parser.parse_args()
 
@@ -90,7 +91,7 @@ def _run(fleet: Fleet, options: argparse.Namespace) -> list[str]:
         one = random.Random(draw.random())
         fleet.loop.spawn(fleet.writers.write(paths, one))
     _at_rest(fleet, REST_S_SHORT if options.short else REST_S)
-    chosen = [one for one in faults(fleet) if options.only in one.name]
+    chosen = [one for one in faults(fleet) if re.search(options.only, one.name)]
     turns = (
         [one for one in chosen if one.name in SHORT] if options.short else chosen * options.rounds
     )

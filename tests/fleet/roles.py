@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from tests.fleet.viewers import Viewers
 from tests.fleet.writers import Writers
 
 SITE = "EFLEET"
+READY_S_MAX = 100.0  # twenty processes start at once
 PATHS = tuple(f"/object-{number}" for number in range(40))
 SHARED_STATE = ("secrets.json", "operators.json")  # of every control's machine
 READY = b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -29,6 +31,7 @@ state_dir = "state"
 [control]
 listen = "0.0.0.0:{port}"
 advertise = "{address}:{port}"
+addresses = {addresses}
 health_listen = "127.0.0.1:{health}"
 database = "file:dsn"
 
@@ -71,7 +74,8 @@ def configuration(topology: Topology, control: Host) -> str:
 
     places = {edge.location: edge for edge in topology.of("edge")}
     (origin,) = topology.of("origin")
-    parts = [filled(_START, control)]
+    addresses = [f"{topology.address(one)}:{topology.port(one)}" for one in topology.of("control")]
+    parts = [filled(_START.replace("{addresses}", json.dumps(addresses)), control)]
     tier = topology.of("regional")
     several = len(tier) > 1
     parts += [filled(_REGIONAL_CACHES if several else _REGIONAL, one) for one in tier]
@@ -162,9 +166,10 @@ class Fleet:
     def until_ready(self, host: Host) -> None:
         """Wait until a host says that it is ready; what it says else is the failure."""
         try:
-            wait_for(f"{host.name} is ready", lambda: not self.unready(host))
+            wait_for(f"{host.name} is ready", lambda: not self.unready(host), READY_S_MAX)
         except AssertionError as error:
-            raise AssertionError(f"{error}: {self.unready(host)}") from None
+            said = self.running[host].stderr
+            raise AssertionError(f"{error}: {self.unready(host)}\n{said}") from None
 
     def unready(self, host: Host) -> str:
         """What a host answers at `/ready` beside 200; empty when it is ready."""

@@ -146,23 +146,27 @@ def _warnings_of_files(config: Config) -> list[str]:
     from edgecache.supervisor.preflight import missing_extras
 
     certificates = map(str, certificate_warnings(config, time.time()))
-    return [*missing_extras(config), *certificates, *_missing_log_credentials(config)]
+    return [*missing_extras(config), *certificates, *_missing_credentials(config)]
 
 
-def _missing_log_credentials(config: Config) -> Iterator[str]:
+def _missing_credentials(config: Config) -> Iterator[str]:
     """Key pairs that this machine does not have; those of variables are known at a start alone."""
     from edgecache.config.secrets import SecretsError, read_secrets
 
-    if not any(bucket.credential for bucket in config.log_delivery.buckets):
+    named = {
+        f"log_delivery.buckets[{index}].credential": bucket.credential
+        for index, bucket in enumerate(config.log_delivery.buckets)
+    }
+    if config.reserve is not None:
+        named["reserve.credential"] = config.reserve.credential
+    if not any(named.values()):
         return
     try:
         held = {*read_secrets(config.state_dir, os.environ).origin}
     except SecretsError:  # the first start makes the file
         held = set()
-    for index, bucket in enumerate(config.log_delivery.buckets):
-        name = bucket.credential
+    for where, name in named.items():
         if name and name not in held:
-            where = f"log_delivery.buckets[{index}].credential"
             yield f'{where}: no key pair "{name}" in secrets.json; run: edgecache keys store {name}'
 
 

@@ -1,4 +1,4 @@
-"""Model of the caches of an installation: edge locations, regional caches, and their disks.
+"""Model of the caches of an installation: edge locations, regional caches, disks, the reserve.
 
 Both are places on machines: where they listen, what memory and disk they have, and of which region
 they are. Which regional cache an object lives at: `rules/rendezvous.py`.
@@ -11,7 +11,8 @@ from typing import Literal
 from msgspec.structs import replace
 
 from edgecache.config.access_lists import AccessList, FlowLogSettings
-from edgecache.config.base import GIB, MIB, Model
+from edgecache.config.base import GIB, KIB, MIB, Model
+from edgecache.config.origins import REGION_DEFAULT
 from edgecache.config.rate_limits import RateLimit
 
 ViewerProtocol = Literal["http1.1", "h2", "h2c"]
@@ -97,3 +98,31 @@ def with_socket(cache: RegionalCache) -> RegionalCache:
     if not cache.name or cache.listen != SOCKET_DEFAULT:
         return cache
     return replace(cache, listen=f"unix:{cache.place}.sock")
+
+
+class Reserve(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where objects wait that a regional cache has no more room for, before their origin is asked.
+
+    Cloudflare's Cache Reserve is the precedent. No secret stands here: a node signs with its own.
+
+    `endpoint` is the store's URL, asked as `ENDPOINT/BUCKET/PREFIX/...`. Requests are signed for
+    `region` with the key pair `credential` of `secrets.json`; empty: `AWS_ACCESS_KEY_ID` and
+    `AWS_SECRET_ACCESS_KEY` (and `AWS_SESSION_TOKEN`) of the environment. `ca_file` vouches for the
+    store's certificate; empty: what this machine trusts. `distributions` are the ids of those that
+    use it, and none means all. Why the bounds: `settings.py`.
+    """
+
+    endpoint: str
+    bucket: str
+    prefix: str = "edgecache"
+    region: str = REGION_DEFAULT
+    credential: str = ""
+    ca_file: str = ""
+    distributions: tuple[str, ...] = ()
+    object_bytes_min: int = 64 * KIB
+    object_bytes_max: int = 16 * MIB
+    fresh_s_min: float = 36_000
+    retention_s: float = 2_592_000
+    look_s_max: float = 2
+    queue_bytes_max: int = 64 * MIB
+    uploads_max: int = 4

@@ -152,12 +152,13 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
         disk = part.disk
         return replace(part, disk=replace(disk, folder=at(disk.folder))) if disk else part
 
-    bucket = config.bucket
+    bucket, reserve = config.bucket, config.reserve
     return replace(
         config,
         control=_control_at(config.control, folder) if config.control else None,
         regional=cache_at(config.regional) if config.regional else None,
         regional_caches=tuple(cache_at(with_socket(one)) for one in config.regional_caches),
+        reserve=replace(reserve, ca_file=at(reserve.ca_file)) if reserve else None,
         locations=tuple(map(cache_at, config.locations)),
         state_dir=at(config.state_dir),
         geo_database=at(config.geo_database),

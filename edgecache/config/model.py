@@ -20,6 +20,7 @@ from edgecache.config.base import Model as Model
 from edgecache.config.caches import Disk as Disk
 from edgecache.config.caches import Location as Location
 from edgecache.config.caches import RegionalCache as RegionalCache
+from edgecache.config.caches import Reserve as Reserve
 from edgecache.config.caches import ViewerProtocol as ViewerProtocol
 from edgecache.config.log_delivery import AccessLogging as AccessLogging
 from edgecache.config.log_delivery import LogBucket as LogBucket
@@ -436,6 +437,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     regional: RegionalCache | None = None
     regional_caches: tuple[RegionalCache, ...] = ()
     hash_balance_factor: int = 0  # percent of a fair share; 0: no bound
+    reserve: Reserve | None = None
     locations: tuple[Location, ...] = ()
     bucket: Bucket | None = None
     distributions: tuple[Distribution, ...] = ()

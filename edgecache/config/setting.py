@@ -25,6 +25,7 @@ from edgecache.config.model import (
     OriginGroup,
     RateLimit,
     RegionalCache,
+    Reserve,
     Resolver,
     Tracing,
 )
@@ -86,5 +87,6 @@ _PLACES: dict[type[Model], str] = {
     Tracing: "tracing",
     AccessLogging: "access_log",
     LogDelivery: "log_delivery",
+    Reserve: "reserve",
     Maintenance: "distributions[].default_behavior.maintenance",
 }

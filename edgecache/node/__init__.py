@@ -18,6 +18,7 @@
 and what control hands out of them;
 `log_outputs` formats and places of the access log;
 `log_delivery`, `log_store` sends the logs of distributions to their buckets;
+`reserve` the bucket behind a regional cache, and its key pair;
 `geoip` look-up of addresses in MaxMind's files;
 `orphaned_connections` adopts connections in the backlog of a worker that died;
 `control_app` the control process, `control_secrets` what it knows callers by.

@@ -60,6 +60,7 @@ from edgecache.node.node import Node
 from edgecache.node.password_checks import PasswordChecks
 from edgecache.node.readiness import tier_probe
 from edgecache.node.regional_peers import PeerWorld, RegionalPeers
+from edgecache.node.reserve import with_reserve
 from edgecache.node.rule_files import RuleFileWatch
 from edgecache.node.secret_watch import SecretWatch
 from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
@@ -294,6 +295,8 @@ class NodeParts:
             self.config.brand.encode(),
             MemoryAccount(divided.memory_bytes, limits.buffer_bytes_max),
         )
+        if is_regional(place_of(self.name)):
+            world = with_reserve(world, self.config, self._secrets, self._pool)
         store = MemoryStore(divided.store_bytes, divided.conclusions, world.account)
         return Tier(name, store, upstream, world, self._disk(disk))
 

@@ -33,7 +33,7 @@ from edgecache.cluster.credentials import (
 )
 from edgecache.config.listen import control_names
 from edgecache.config.load import load
-from edgecache.config.model import Config
+from edgecache.config.model import Config, Control
 from edgecache.config.refused_distributions import start_lines
 from edgecache.control.acme.issuance import ORDERS, certificate_services
 from edgecache.control.cloudfront.context import ApiServices as ApiWorld
@@ -129,10 +129,10 @@ def _application(
     invalidations = Invalidations(state, log, everywhere, wall_clock, os.urandom)
     nodes = NodeRegistry(clock)
     found = _all_nodes(config, nodes, group, secrets, machines)
-    asked = partial(_groups, catalog, found)
-    world = ProbeEnvironment(asked, exchange, clock, pause, os.urandom, thread.run)
-    version = ProbeVersion(state)
-    canary = StalenessProbe(invalidations, world, version) if config.control.canary_s else None
+    world = ProbeEnvironment(
+        partial(_groups, catalog, found), exchange, clock, pause, os.urandom, thread.run
+    )
+    canary = _canary(config.control, invalidations, world, state)
     control = ControlServices(
         log, nodes, barrier, lambda: load(path), secrets.tokens, secrets.admission,
         catalog.publish, lambda: catalog.published.unavailable, canary, thread.run,
@@ -187,6 +187,13 @@ def _leases(
     state.on_beat = group.beat
     state.on_change(("controls", "leases"), group.look)
     return barrier, group
+
+
+def _canary(
+    control: Control, invalidations: Invalidations, world: ProbeEnvironment, state: StateDatabase
+) -> StalenessProbe | None:
+    """The probe that the file asks for, if it does."""
+    return StalenessProbe(invalidations, world, ProbeVersion(state)) if control.canary_s else None
 
 
 def _beats(state: StateDatabase, thread: StateThread, group: ControlGroup | None) -> Iterator[Work]:

@@ -172,7 +172,11 @@ class Inspector:
     def _looked_up(self, tier: Tier, request: Request, route: Route, now: float) -> TierExplanation:
         entries = tier.filtered.peek(cache_key(request, route))
         if not entries:
-            return self._explanation(LookupExplanation.FETCH, MissReason.ABSENT)
+            reserve, key = tier.world.reserve, cache_key(request, route)
+            asked = reserve is not None and reserve.serves(key)
+            words = f"{MissReason.ABSENT}, unless the reserve has it"
+            why = words if asked else MissReason.ABSENT
+            return self._explanation(LookupExplanation.FETCH, why)
         own = next((e for e in entries if answers(e.selected, request.fields)), None)
         held = tuple(_stored(entry, route, now, entry is own) for entry in entries)
         if own is None:

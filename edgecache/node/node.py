@@ -52,6 +52,7 @@ from edgecache.runtime.memory_tuning import GcTuning, MallocTrimmer, resident_by
 from edgecache.server.listener import Listener
 from edgecache.server.peer_tls import PeerSession, PeerTlsPort
 from edgecache.store.disk.store import DiskStore
+from edgecache.store.reserve.store import ReserveStore
 
 logger = logging.getLogger("edgecache.server")
 
@@ -101,6 +102,7 @@ class Node:
     _applied: int = 0  # the number of the last entry of control's log that was taken over
     sweeper: InvalidationSweeper = field(init=False)
     disk: DiskStore | None = field(init=False)
+    reserve: ReserveStore | None = field(init=False)
     gc_tuning: GcTuning = field(init=False)
     malloc_trimmer: MallocTrimmer = field(default_factory=MallocTrimmer)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -112,7 +114,9 @@ class Node:
         self.gc_tuning = GcTuning(self.listener.clock)
         self.listener.made = self.gc_tuning.count_retained
         self.disk = tier.disk
+        self.reserve = tier.world.reserve
         self.sweeper = InvalidationSweeper(tier.filtered, tier.flights, tier.world.marks, tier.disk)
+        self.sweeper.has_reserve = self.reserve is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "lifespan", "requests are the viewer protocol's"
@@ -241,6 +245,8 @@ class Node:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_FLUSH_S_MAX):
                     await self.delivery.close()
+        if self.reserve is not None:
+            await self.reserve.close()
         if self.disk is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_FLUSH_S_MAX):

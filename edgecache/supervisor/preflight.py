@@ -167,6 +167,8 @@ def unopened_files(config: Config) -> list[str]:
     lines += unread_rule_files(config) or unasked_locations(config)
     for index, log_bucket in enumerate(config.log_delivery.buckets):
         lines += _unusable_log_bucket(log_bucket, f"log_delivery.buckets[{index}]")
+    if config.reserve is not None:
+        lines += _unreadable({"reserve.ca_file": config.reserve.ca_file})
     for name in ("geo_database", "asn_database"):
         path = getattr(config, name)
         if path and (problem := database_problem(path)):

@@ -48,6 +48,18 @@ def test_what_fell_is_freed_and_the_log_forgotten() -> None:
     assert place.walk() == 0
 
 
+def test_where_a_reserve_is_the_log_is_remembered_while_it_is_told() -> None:
+    place = Place(3)
+    place.sweep.has_reserve = True
+    place.invalidates(1, "/1")
+    place.walk()
+    assert (place.sweep.low, place.marks.live, place.marks.floor) == (1, 1, 0)
+    place.marks.begin("", 1)  # control tells it no more
+    place.invalidates(2, "/2")
+    place.walk()
+    assert (place.sweep.low, place.marks.live, place.marks.floor) == (2, 1, 1)
+
+
 def test_what_comes_while_it_walks_waits_for_the_next_walk() -> None:
     place = Place(KEYS_PER_STEP + 1)
     place.invalidates(1, "/nothing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mutations.guard import Guard
+from tests.mutations.several_control_guards import SEVERAL_CONTROL_GUARDS
 
 SEVERAL = "tests/simulation/test_several_controls.py"
 POSTGRESQL = "control/state/postgresql.py"
@@ -11,6 +12,7 @@ MARKS = "control/state/commit_marks.py"
 BARRIER = "control/nodes/barrier.py"
 
 CONTROL_GUARDS = (
+    *SEVERAL_CONTROL_GUARDS,
     Guard(
         "numbers are of a row that is locked",  # a sequence's are not in the order of commits
         POSTGRESQL,

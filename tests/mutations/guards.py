@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.mutations.access_list_guards import ACCESS_LIST_GUARDS
 from tests.mutations.control_guards import CONTROL_GUARDS
 from tests.mutations.guard import Guard as Guard
-from tests.mutations.several_control_guards import SEVERAL_CONTROL_GUARDS
+from tests.mutations.reserve_guards import RESERVE_GUARDS
 from tests.mutations.trace_guards import TRACE_GUARDS
 from tests.mutations.viewer_rule_guards import VIEWER_RULE_GUARDS
 
@@ -345,6 +345,6 @@ GUARDS = (
     *VIEWER_RULE_GUARDS,
     *TRACE_GUARDS,
     *ACCESS_LIST_GUARDS,
-    *SEVERAL_CONTROL_GUARDS,
     *CONTROL_GUARDS,
+    *RESERVE_GUARDS,
 )

@@ -32,6 +32,7 @@ COPIED = (
     "tests/store/disk/disk_world.py",
     "tests/store/reserve/held_bucket.py",
     "tests/simulation",
+    "tests/plays/eviction.py",
 )
 MOMENTS = count(1_000_000_000)  # epoch seconds
 RUN_S_MAX = 120  # one file of plays takes a few seconds

@@ -16,6 +16,7 @@ from edgecache.rules.explanation import LookupExplanation
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
 from tests.rules.pieces import NOW, answer, asks
+from tests.store.reserve.held_bucket import SETTINGS, HeldBucket
 from tests.world.credentials import sent_by
 from tests.world.play import Play, Scene
 
@@ -60,6 +61,17 @@ def test_before_and_after_it_is_stored(play: Play) -> None:
     assert (passed.now, passed.why) == (LookupExplanation.BYPASS, "method")
     nowhere = told(play, asks("/a", host=b"elsewhere.test"))
     assert nowhere.now is LookupExplanation.REFUSE
+
+
+def test_a_reserve_is_asked_before_the_origin() -> None:
+    play = Play(Scene(reserve=HeldBucket()))
+    absent = told(play, asks("/a"))
+    assert (absent.now, absent.why) == ("fetch", "absent, unless the reserve has it")
+    play.close()
+    elsewhere = HeldBucket(replace(SETTINGS, distributions=("EANOTHER",)))
+    play = Play(Scene(reserve=elsewhere))
+    assert told(play, asks("/a")).why == "absent"
+    play.close()
 
 
 def test_over_the_wire_it_is_json_and_the_end_of_the_connection(play: Play) -> None:

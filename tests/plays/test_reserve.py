@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from edgecache.config.model import Release
+from edgecache.rules.routing import compile_routes
 from tests.plays.eviction import evict, fill
 from tests.store.reserve.held_bucket import SETTINGS, HeldBucket
-from tests.world.play import Play
+from tests.world.play import Play, config_of
 
 LARGE = "0123456789abcdef" * 160_000  # 2.5 MB: three slices of an object that comes in slices
 Stage = Callable[..., Play]
@@ -237,3 +239,22 @@ def test_what_is_older_than_the_retention_is_not_served(stage: Stage) -> None:
     play.origin.answers(200, "two", cache="max-age=60")
     play.viewer().gets(200, "two", x_cache="Miss")
     assert play.counters.reserve_rejected["outdated"] == 1
+
+
+def test_another_release_is_another_object(play: Play) -> None:
+    fill(play)
+
+    def runs(current: int) -> None:
+        evict(play)
+        config = config_of(play.scene)
+        releases = (Release(pattern="*", current=current, kept=(0, 1)),)
+        site = replace(config.distributions[0], releases=releases)
+        play.listener.frontend.table = compile_routes(replace(config, distributions=(site,)))
+
+    runs(1)
+    fill(play, body="two")
+    runs(0)
+    play.viewer().asks("/a").gets(200, "one", x_cache="Hit")
+    runs(1)
+    play.viewer().asks("/a").gets(200, "two", x_cache="Hit")
+    play.origin.hears_nothing()

@@ -20,7 +20,7 @@ from edgecache.config.checks.keys import check_keys
 from edgecache.config.checks.log_delivery import check_access_log, check_log_delivery
 from edgecache.config.checks.policies import check_traced_keys
 from edgecache.config.checks.rate_limits import check_location_limits
-from edgecache.config.checks.regional_caches import check_regional_caches
+from edgecache.config.checks.regional_caches import check_regional_caches, check_reserve
 from edgecache.config.checks.site import check_control, check_pair
 from edgecache.config.checks.trusted_proxies import check_trusted_proxies
 from edgecache.config.listen import (
@@ -86,6 +86,7 @@ def check(
     check_traced_keys(config, problems)
     check_access_log(config, problems)
     check_log_delivery(config, problems)
+    check_reserve(config, problems)
     for index, distribution in enumerate(config.distributions):
         if not is_good(distribution):
             check_distribution(distribution, f"distributions[{index}]", problems)

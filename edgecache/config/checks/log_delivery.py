@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from edgecache.config.model import Config, LogBucket, Logging
@@ -18,10 +19,10 @@ BUCKETS_MAX = 64  # each may have a delivery on its way
 PREFIX_CHARS_MAX = 256  # CloudFront's
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
-_STORE_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # S3: "Bucket naming rules"
+STORE_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # S3: "Bucket naming rules"
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_.-]{0,64}")
-_OF_THIS_MACHINE = ("127.", "localhost", "::1")
+OF_THIS_MACHINE = ("127.", "localhost", "::1")
 _OF_A_STORE = ("name", "credential", "ca_file")
 
 
@@ -50,7 +51,7 @@ def log_delivery_warnings(config: Config) -> Iterator[Problem]:
     """Logs on their way where others can read them."""
     for index, bucket in enumerate(config.log_delivery.buckets):
         url = urlsplit(bucket.endpoint)
-        if url.scheme == "http" and not (url.hostname or "").startswith(_OF_THIS_MACHINE):
+        if url.scheme == "http" and not (url.hostname or "").startswith(OF_THIS_MACHINE):
             yield Problem(
                 f"log_delivery.buckets[{index}].endpoint",
                 "addresses of viewers and what they asked for go in clear: by HTTP",
@@ -93,17 +94,33 @@ def _check_place(bucket: LogBucket, where: str, problems: Problems) -> None:
 
 
 def _check_store(bucket: LogBucket, where: str, problems: Problems) -> None:
-    if wrong := _endpoint_problem(bucket.endpoint):
-        problems.add(f"{where}.endpoint", wrong)
-    if not _STORE_NAME.fullmatch(bucket.store_name):
+    check_store_access(bucket, where, problems)
+    if not STORE_NAME.fullmatch(bucket.store_name):
         problems.add(
             f"{where}.name", f"{quoted(bucket.store_name)} is not what S3 calls a bucket: name it"
         )
-    if not _REGION.fullmatch(bucket.region):
-        problems.add(f"{where}.region", f"{quoted(bucket.region)} is not a region")
-    if not _CREDENTIAL.fullmatch(bucket.credential):
+
+
+class StoreAccess(Protocol):
+    """How an S3-compatible store is reached, of whatever piece of the configuration."""
+
+    @property
+    def endpoint(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+    @property
+    def credential(self) -> str: ...
+
+
+def check_store_access(store: StoreAccess, where: str, problems: Problems) -> None:
+    """Its URL, region and the name of its key pair."""
+    if wrong := _endpoint_problem(store.endpoint):
+        problems.add(f"{where}.endpoint", wrong)
+    if not _REGION.fullmatch(store.region):
+        problems.add(f"{where}.region", f"{quoted(store.region)} is not a region")
+    if not _CREDENTIAL.fullmatch(store.credential):
         why = "is not the name of a key pair (edgecache keys store NAME)"
-        problems.add(f"{where}.credential", f"{quoted(bucket.credential)} {why}")
+        problems.add(f"{where}.credential", f"{quoted(store.credential)} {why}")
 
 
 def _endpoint_problem(endpoint: str) -> str:

@@ -21,6 +21,7 @@ from edgecache.control.rest.auth import require_node, require_operator
 from edgecache.control.rest.call import RouteHandler, json_response
 from edgecache.control.state.database import Authorship
 from edgecache.control.state.database_thread import RETRY_AFTER
+from edgecache.control.state.reserve_history import history_start
 
 if TYPE_CHECKING:
     from edgecache.control.rest.app import ControlServices
@@ -125,13 +126,16 @@ class _LeaseHandlers:
 
     def _write_later(self) -> None:
         """Start the writes that no answer waits for."""
-        live = self._log.live
+        control, live = self._control, self._log.live
         if live.entries_upto(live.last_seq) > TRIMMED_AT_ONCE:  # else there is no need to look
             low = self._barrier.low() if self._group is None else self._group.low()
+            reserve = control.configured().reserve
+            if reserve is not None:
+                low = min(low, history_start(live, control.wall() - reserve.retention_s))
             if live.entries_upto(low) > TRIMMED_AT_ONCE:  # one may be the configuration
-                self._control.later.start("trim", partial(self._log.trim, low))
+                control.later.start("trim", partial(self._log.trim, low))
         if self._barrier.forgets:
-            self._control.later.start("forget", self._barrier.forget)
+            control.later.start("forget", self._barrier.forget)
 
     async def leave_node(self, request: Request) -> Response:
         """A node serves no more, or follows another control: nobody needs to wait for it here."""

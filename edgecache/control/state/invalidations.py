@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import base64
 import sqlite3
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from edgecache.cluster.log_entries import LogEntryKind
+from edgecache.cluster.log_entries import LogEntry, LogEntryKind
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.control_group import ControlGroup
 from edgecache.control.state.database import UNASKED, Authorship, StateDatabase
+from edgecache.control.state.live_log import LiveLog
 from edgecache.control.state.log import ControlLog
 from edgecache.rules.invalidation.items import Item, ItemKind
 from edgecache.rules.invalidation.matcher import GLOBS_MAX
@@ -28,6 +31,8 @@ LIVE_MAX = 20_000  # told to each node that starts; more wait for the sweep of t
 LIVE_BYTES_MAX = 64 * 1024 * 1024  # kept in memory; five batches of CloudFront's longest paths
 LIVE_ITEMS_MAX = 100_000  # as many as nodes remember for a disk that does not answer: 20 MB
 KEPT_MAX = 10_000  # of one distribution, the newest; older ones are no longer listed
+HISTORY_SHARE = 1 / 2  # of each of these bounds, for a reserve
+HISTORY_LEFT = 1 / 2  # of that, once it is reached: it is not looked through at each new one
 LIST_MAX = 100  # CloudFront's most for MaxItems
 _COLUMNS = "seq, id, distribution, caller_reference, created_at, items, soft, completed_at"
 
@@ -265,3 +270,48 @@ def item_text(kind: ItemKind, value: str) -> str:
 def _is_wildcard(item: Item) -> bool:
     kind, value = item
     return kind in (ItemKind.GLOB, ItemKind.PREFIX) or value.endswith("*")
+
+
+def history_start(live: LiveLog, since: float) -> int:
+    """The number up to which nothing is told for a reserve with objects from `since` (epoch s).
+
+    A reserve is not walked over: what is in it can be judged only by the invalidations that came
+    since it was written, and what is older than the log tells is fetched anew. So the log tells
+    them though every node has swept them, and never so many that one would be refused.
+    """
+    entries = live.entries
+    first = bisect_left(entries, since, key=lambda told: told[0].at)
+    if _is_too_much(live, HISTORY_SHARE):
+        first = max(first, _first_of_few(entries, HISTORY_SHARE * HISTORY_LEFT))
+    older = (one for one, _ in reversed(entries[:first]) if one.kind == LogEntryKind.INVALIDATION)
+    newest = next(older, None)  # a mark is the number of an invalidation
+    return 0 if newest is None else newest.seq
+
+
+def _is_too_much(live: LiveLog, share: float) -> bool:
+    globs = (count for (_, kind), count in live.items.items() if kind == ItemKind.GLOB)
+    return (
+        live.invalidations > LIVE_MAX * share
+        or live.bytes > LIVE_BYTES_MAX * share
+        or sum(live.items.values()) > LIVE_ITEMS_MAX * share
+        or max(globs, default=0) > GLOBS_MAX * share
+    )
+
+
+def _first_of_few(entries: Sequence[tuple[LogEntry, int]], share: float) -> int:
+    """The index from which on the newest entries are within this share of every bound."""
+    size, items, globs = 0, 0, Counter[str]()
+    for index in range(len(entries) - 1, -1, -1):
+        entry, entry_bytes = entries[index]
+        named = entry.body.get("items", ())
+        size += entry_bytes
+        items += len(named)
+        globs[entry.body.get("distribution", "")] += sum(kind == ItemKind.GLOB for kind, _ in named)
+        if (
+            len(entries) - index > LIVE_MAX * share
+            or size > LIVE_BYTES_MAX * share
+            or items > LIVE_ITEMS_MAX * share
+            or max(globs.values(), default=0) > GLOBS_MAX * share
+        ):
+            return index + 1
+    return 0

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from edgecache.cluster.log_entries import OURS, LogEntry, LogEntryKind, LogPage
 from edgecache.control.state.database import EntryNumber
@@ -49,6 +49,11 @@ class LiveLog:
     def invalidations(self) -> int:
         """How many are told."""
         return len(self._seqs) - (self._config is not None)
+
+    @property
+    def entries(self) -> Sequence[tuple[LogEntry, int]]:
+        """What is told, in order, each with its bytes."""
+        return self._entries
 
     @property
     def config(self) -> LogEntry | None:

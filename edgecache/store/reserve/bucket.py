@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import SplitResult, quote, urlsplit
 
-from edgecache.config.reserve import Reserve
+from edgecache.config.caches import Reserve
 from edgecache.config.secrets import KeyPair
 from edgecache.http.message import Fields
 from edgecache.rules.sigv4 import EMPTY_SHA256, Credential, SigningInput, signing_fields

@@ -100,7 +100,8 @@ def open_object(data: bytes, name: str, key: bytes) -> OpenedObject | Rejection:
     if not data.startswith(MAGIC) or length > HEAD_BYTES_MAX:
         return Rejection.FOREIGN
     packed, body = data[HEAD_AT : HEAD_AT + length], data[HEAD_AT + length :]
-    if not hmac.compare_digest(hmac.digest(key, packed, "sha256"), data[HEAD_AT - 32 : HEAD_AT]):
+    made = hmac.digest(key, packed, "sha256")
+    if not hmac.compare_digest(made, data[HEAD_AT - SEAL_BYTES : HEAD_AT]):
         return Rejection.FOREIGN
     try:
         head = _decode(packed)

@@ -15,14 +15,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from cachetools import LRUCache
 
-from edgecache.config.reserve import Reserve
+from edgecache.config.caches import Reserve
 from edgecache.http.message import Fields, first_value
 from edgecache.observe.counters import Counters
 from edgecache.rules.caching.key import object_key, read_key
@@ -58,7 +57,8 @@ logger = logging.getLogger("edgecache.store")
 CIRCUIT = CircuitLimits(failures=3, window_s=30.0, trickle_per_s=0.2)
 LOOKS_MAX = 256  # at once; more ask the origin
 WRITE_S_MAX = 60.0
-DRAIN_S_MAX = 3.0
+DRAIN_S_MAX = 2.0
+QUEUE_SHARE = 1 / 8  # of the memory, whatever the settings say
 KNOWN_MAX = 10_000  # keys are chosen by strangers; 1.5 MB, as a number stands for each
 IN_THREAD_BYTES = 65_536  # more is hashed on another thread
 TROUBLE = (BucketError, UpstreamError, TimeoutError)
@@ -97,17 +97,18 @@ class ReserveStore:
         self._problem = ""
         self._known: LRUCache[int, None] = LRUCache(KNOWN_MAX)  # hashes of keys that are there
         self._sliced: LRUCache[int, None] = LRUCache(KNOWN_MAX)  # of objects whose slices may be
-        self._removed: OrderedDict[bytes, float] = OrderedDict()  # key to when; not yet done
+        self._removed: dict[str, float] = {}  # by name, since when; not yet done
         self._removed_before = 0.0  # what was asked for before is not believed at all
         self._queue = UploadQueue(self._write, self._delete, world.spawn, world.account)
-        self._queue.bytes_max = settings.queue_bytes_max
+        most = int(world.account.budget_bytes * QUEUE_SHARE)
+        self._queue.bytes_max = min(settings.queue_bytes_max, most)
         self._queue.workers_max = settings.uploads_max
 
     # What tiers ask.
 
     async def find(self, key: bytes, request_fields: Fields) -> Entry | None:
         """The entry that answers a request with these fields, whole; None when the store fails."""
-        if not self._serves(key) or self._looking >= LOOKS_MAX or not self._may_ask():
+        if not self.serves(key) or self._looking >= LOOKS_MAX or not self._may_ask():
             return None
         look = _Look()
         looks = self._looks.setdefault(key, [])
@@ -138,13 +139,13 @@ class ReserveStore:
     def put(self, entry: Entry) -> None:
         """Write `entry`, which the tier stores, if it is one for the reserve."""
         self._void(entry.key)
-        if not self._serves(entry.key):
+        if not self.serves(entry.key):
             return
         if not self._admits(entry):
             self._outdate(entry.key)
         elif not self._may_write():
             self._drop(entry)
-        elif self._queue.add(entry):
+        elif self._queue.add(object_name(entry.key), entry):
             self._is_there(entry)
             self._count()
         else:
@@ -153,14 +154,16 @@ class ReserveStore:
     def remove(self, key: bytes) -> None:
         """What is under `key` answers nobody any more. Slices go with their object."""
         self._void(key)
-        if not self._serves(key) or object_key(key) is not None:
+        if not self.serves(key) or object_key(key) is not None:
             return
         self._known.pop(hash(key), None)
-        self._removed.pop(key, None)
-        self._removed[key] = self._world.clock()
-        pushed_out = self._queue.remove(key)
+        self._sliced.pop(hash(key), None)
+        name = object_name(key)
+        self._removed[name] = self._world.clock()
+        pushed_out = self._queue.remove(name)
         if pushed_out is not None:  # nobody will remove it
-            self._removed_before = self._removed.pop(pushed_out, self._removed_before)
+            removed_at = self._removed.pop(pushed_out, 0.0)
+            self._removed_before = max(self._removed_before, removed_at)
         self._count()
 
     async def settled(self) -> None:
@@ -177,7 +180,8 @@ class ReserveStore:
 
     # What is admitted.
 
-    def _serves(self, key: bytes) -> bool:
+    def serves(self, key: bytes) -> bool:
+        """Whether objects of this distribution may be in it."""
         ids = self.settings.distributions
         return not ids or read_key(key).distribution in ids
 
@@ -205,7 +209,8 @@ class ReserveStore:
 
     def _outdate(self, key: bytes) -> None:
         """Something newer is stored that is not for the reserve: what is there must not return."""
-        if hash(key) in self._known or key in self._removed:
+        self._sliced.pop(hash(key), None)
+        if hash(key) in self._known:
             self.remove(key)
 
     def _drop(self, entry: Entry) -> None:
@@ -255,7 +260,7 @@ class ReserveStore:
         if not answers(record.selected, request_fields):
             return None
         age_s = self._world.clock() - head.written_at
-        removed_at = max(self._removed_before, self._removed.get(key, 0.0))
+        removed_at = max(self._removed_before, self._removed.get(object_name(key), 0.0))
         if age_s > self.settings.retention_s or record.requested_at <= removed_at:
             rejected[Rejection.OUTDATED] += 1
             return None
@@ -354,22 +359,22 @@ class ReserveStore:
             pieces.append(piece)
         return b"".join(pieces)
 
-    async def _delete(self, key: bytes) -> bool:
+    async def _delete(self, name: str) -> bool:
         """Remove one; whether it is done."""
         asked_at = self._world.clock()
         if not self._may_ask():
             return False
         try:
             async with asyncio.timeout(WRITE_S_MAX):
-                await self._bucket.delete(object_name(key))
+                await self._bucket.delete(name)
         except TROUBLE as error:
             self._failed(error)
             return False
         finally:
             self._count()
         self._answered()
-        if self._removed.get(key, asked_at) <= asked_at:
-            self._removed.pop(key, None)
+        if self._removed.get(name, asked_at) <= asked_at:
+            self._removed.pop(name, None)
         return True
 
     # Whether it is well.

@@ -2,9 +2,9 @@
 
 Law: nobody waits for it, and it is bounded in bytes and in number; what finds no room is told so.
 
-Changes of one key are done in their order, one after the other; those of others side by side, a few
-at once. A write that fails is given up: the object is fetched, and written, another time. A removal
-that fails is tried again, as what it names may answer somebody else's request.
+Changes of one name are done in their order, one after the other; those of others side by side, a
+few at once. A write that fails is given up: the object is fetched, and written, another time. A
+removal that fails is tried again, as what it names may answer somebody else's request.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from edgecache.rules.caching.vary import Selected
 from edgecache.store.entry import Entry
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 
-KEYS_MAX = 10_000  # that wait: heads of objects in blocks, and removals
+NAMES_MAX = 10_000  # that wait: heads of objects in blocks, and removals; 2 MB
 RETRY_S = 5.0
 
 Write = Callable[[Entry], Awaitable[None]]
-Remove = Callable[[bytes], Awaitable[bool]]
+Remove = Callable[[str], Awaitable[bool]]
 
 
 class UploadQueue:
-    """Changes by key. `write` and `remove` do one and never raise; `remove` says if it is done."""
+    """Changes by the name of what is under a key (`sealed_object.object_name`).
+
+    `write` and `remove` do one and never raise; `remove` says if it is done.
+    """
 
     def __init__(
         self,
@@ -41,44 +44,44 @@ class UploadQueue:
         self._remove = remove
         self._spawn = spawn
         self._account = account
-        self._waiting: dict[bytes, dict[Selected | None, Entry | None]] = {}  # None: remove
-        self._running: set[bytes] = set()
+        self._waiting: dict[str, dict[Selected | None, Entry | None]] = {}  # None: remove
+        self._running: set[str] = set()
         self._workers: set[asyncio.Task[None]] = set()
         self._retry: asyncio.TimerHandle | None = None
         self._closed = False
 
     def __len__(self) -> int:
-        """Keys that wait or are being written."""
+        """Names that wait or are being written."""
         return len(self._waiting) + len(self._running)
 
-    def add(self, entry: Entry) -> bool:
+    def add(self, name: str, entry: Entry) -> bool:
         """Have `entry` written; False when there is no room."""
-        listed = self._waiting.get(entry.key, {})
+        listed = self._waiting.get(name, {})
         size = len(entry.body)
         former = listed.get(entry.selected)
         freed = len(former.body) if former is not None else 0
         if self._closed or self.waiting_bytes + size - freed > self.bytes_max:
             return False
-        if not listed and len(self._waiting) >= KEYS_MAX:
+        if not listed and len(self._waiting) >= NAMES_MAX:
             return False
         self._hold(size - freed)
-        self._waiting.setdefault(entry.key, {})[entry.selected] = entry
+        self._waiting.setdefault(name, {})[entry.selected] = entry
         self._start()
         return True
 
-    def remove(self, key: bytes) -> bytes | None:
-        """Have what is under `key` removed, before what is added later; a key that lost its place.
+    def remove(self, name: str) -> str | None:
+        """Have `name` removed, before what is added later; a name that lost its place for it.
 
         What of it waits to be written is not.
         """
-        for entry in self._waiting.pop(key, {}).values():
+        for entry in self._waiting.pop(name, {}).values():
             self._hold(-_size(entry))
         pushed_out = None
-        if len(self._waiting) >= KEYS_MAX:
+        if len(self._waiting) >= NAMES_MAX:
             pushed_out = next(iter(self._waiting))
             for entry in self._waiting.pop(pushed_out).values():
                 self._hold(-_size(entry))
-        self._waiting[key] = {None: None}
+        self._waiting[name] = {None: None}
         self._start()
         return pushed_out
 
@@ -111,32 +114,32 @@ class UploadQueue:
         if not worker.cancelled():
             self._start()
 
-    def _next(self) -> bytes | None:
-        """The key that has waited longest, of those that nothing is being done about."""
-        return next((key for key in self._waiting if key not in self._running), None)
+    def _next(self) -> str | None:
+        """What has waited longest, of that which nothing is being done about."""
+        return next((name for name in self._waiting if name not in self._running), None)
 
     async def _work(self) -> None:
-        while self._retry is None and (key := self._next()) is not None:
-            changes = self._waiting.pop(key)
-            self._running.add(key)
+        while self._retry is None and (name := self._next()) is not None:
+            changes = self._waiting.pop(name)
+            self._running.add(name)
             try:
                 for selected, entry in [*changes.items()]:
                     if entry is not None:
                         await self._write(entry)
-                    elif not await self._remove(key) and not self._closed:
-                        self._put_back(key, changes)
+                    elif not await self._remove(name) and not self._closed:
+                        self._put_back(name, changes)
                         changes = {}
                         break
                     del changes[selected]
                     self._hold(-_size(entry))
             finally:
-                self._running.discard(key)
+                self._running.discard(name)
                 for entry in changes.values():
                     self._hold(-_size(entry))
 
-    def _put_back(self, key: bytes, changes: dict[Selected | None, Entry | None]) -> None:
+    def _put_back(self, name: str, changes: dict[Selected | None, Entry | None]) -> None:
         """A removal failed: it and what follows it wait, unless newer changes begin with one."""
-        newer = self._waiting.pop(key, {})
+        newer = self._waiting.pop(name, {})
         if None in newer:
             for entry in changes.values():
                 self._hold(-_size(entry))
@@ -145,7 +148,7 @@ class UploadQueue:
             if (former := changes.pop(selected, None)) is not None:
                 self._hold(-_size(former))
             changes[selected] = entry
-        self._waiting[key] = changes
+        self._waiting[name] = changes
         if self._retry is None:
             self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._try_again)
 

@@ -11,6 +11,7 @@ import pytest
 
 from edgecache.cluster.lease import LEASE_S
 from edgecache.cluster.log_entries import PROTOCOL, read_page
+from edgecache.config.model import Config, Reserve
 from edgecache.control.nodes.barrier import DRIFT_S, Barrier
 from edgecache.control.nodes.control_group import ControlGroup, ControlIdentity
 from edgecache.control.rest import leases
@@ -135,3 +136,21 @@ def test_a_number_that_is_not_there_yet_is_not_acknowledged(
     ask(place, epoch=place.log.epoch, instance="i", after=seq, mark="00" * 8)
     assert place.log.append("invalidation", {"distribution": "E", "items": []}) == seq
     assert not place.barrier.applied_everywhere(seq)
+def test_with_a_reserve_what_every_node_has_swept_is_told_on(place: Place) -> None:
+    """Nobody sweeps a bucket: what is in it is judged by what came since it was written."""
+    place.barrier.remove(BEFORE)
+    reserve = Reserve(endpoint="https://s3.test", bucket="cold", retention_s=1_000)
+    for _ in range(2):
+        place.now += 2_000
+        for _ in range(leases.TRIMMED_AT_ONCE + 1):
+            last = place.log.append("invalidation", {})
+
+    def swept(config: Config) -> int:
+        """A node has them all, and nothing older."""
+        object.__setattr__(place.control, "configured", lambda: config)
+        for _ in range(2):  # it has a lease by the second time
+            assert ask(place, after=last, low=last).status_code == 200
+        return place.log.live.floor
+
+    assert swept(Config(reserve=reserve)) == last // 2
+    assert swept(Config()) == last

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from edgecache.config.reserve import Reserve
+from edgecache.config.caches import Reserve
 from edgecache.config.secrets import KeyPair
 from edgecache.store.memory_account import MemoryAccount
 from edgecache.store.reserve.bucket import BucketError, ReserveBucket

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from edgecache.config.reserve import Reserve
+from edgecache.config.caches import Reserve
 from edgecache.config.secrets import KeyPair
 from edgecache.rules.sigv4 import IncomingRequest, SignatureVerified, verify
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding

@@ -44,10 +44,10 @@ class Hand:
             await self.gate
         self.done.append(f"write {written.key.decode()} {len(written.body)}")
 
-    async def remove(self, key: bytes) -> bool:
+    async def remove(self, name: str) -> bool:
         if self.gate is not None:
             await self.gate
-        self.done.append(f"remove {key.decode()}")
+        self.done.append(f"remove {name}")
         return self.removes
 
     def hold(self) -> None:
@@ -73,19 +73,19 @@ def hand() -> Iterator[Hand]:
 
 
 def test_what_is_added_is_written(hand: Hand) -> None:
-    assert hand.queue.add(entry(b"a"))
+    assert hand.queue.add("a", entry(b"a"))
     hand.loop.settle()
     assert hand.done == ["write a 10"]
 
 
 def test_bytes_are_bounded_and_counted(hand: Hand) -> None:
     hand.hold()
-    assert hand.queue.add(entry(b"a", 60))
-    assert not hand.queue.add(entry(b"b", 60))
+    assert hand.queue.add("a", entry(b"a", 60))
+    assert not hand.queue.add("b", entry(b"b", 60))
     assert hand.account.total == 60
     hand.let_go()
     assert hand.account.total == 0
-    assert hand.queue.add(entry(b"b", 60))
+    assert hand.queue.add("b", entry(b"b", 60))
     hand.loop.settle()
     assert hand.done == ["write a 60", "write b 60"]
 
@@ -93,21 +93,21 @@ def test_bytes_are_bounded_and_counted(hand: Hand) -> None:
 def test_a_newer_version_takes_the_place_of_one_that_waits(hand: Hand) -> None:
     hand.hold()
     for key in (b"x", b"y", b"a"):
-        assert hand.queue.add(entry(key))
+        assert hand.queue.add(key.decode(), entry(key))
     hand.loop.settle()
-    assert hand.queue.add(entry(b"a", 20))
+    assert hand.queue.add("a", entry(b"a", 20))
     hand.let_go()
     assert sorted(hand.done) == ["write a 20", "write x 10", "write y 10"]
 
 
 def test_changes_of_a_key_are_done_one_after_the_other(hand: Hand) -> None:
     hand.hold()
-    hand.queue.add(entry(b"a", 1))
+    hand.queue.add("a", entry(b"a", 1))
     hand.loop.settle()
-    hand.queue.add(entry(b"a", 2))
-    hand.queue.remove(b"a")
-    hand.queue.add(entry(b"a", 3))
-    hand.queue.add(entry(b"a", 4, b"de"))
+    hand.queue.add("a", entry(b"a", 2))
+    hand.queue.remove("a")
+    hand.queue.add("a", entry(b"a", 3))
+    hand.queue.add("a", entry(b"a", 4, b"de"))
     hand.loop.settle()
     assert hand.done == []
     hand.let_go()
@@ -117,7 +117,7 @@ def test_changes_of_a_key_are_done_one_after_the_other(hand: Hand) -> None:
 def test_no_more_than_so_many_at_once(hand: Hand) -> None:
     hand.hold()
     for key in (b"a", b"b", b"c"):
-        hand.queue.add(entry(key))
+        hand.queue.add(key.decode(), entry(key))
     hand.loop.settle()
     assert len(hand.queue._running) == 2
     hand.let_go()
@@ -126,10 +126,10 @@ def test_no_more_than_so_many_at_once(hand: Hand) -> None:
 
 def test_a_removal_that_failed_is_tried_again_before_what_follows(hand: Hand) -> None:
     hand.removes = False
-    hand.queue.remove(b"a")
-    hand.queue.add(entry(b"a"))
+    hand.queue.remove("a")
+    hand.queue.add("a", entry(b"a"))
     hand.loop.settle()
-    hand.queue.add(entry(b"b"))
+    hand.queue.add("b", entry(b"b"))
     assert hand.done == ["remove a"]
     hand.removes = True
     hand.clock.now += RETRY_S + 0.1
@@ -141,10 +141,10 @@ def test_a_removal_that_failed_is_tried_again_before_what_follows(hand: Hand) ->
 def test_a_newer_removal_takes_the_place_of_one_that_failed(hand: Hand) -> None:
     hand.removes = False
     hand.hold()
-    hand.queue.remove(b"a")
-    hand.queue.add(entry(b"a", 1))
+    hand.queue.remove("a")
+    hand.queue.add("a", entry(b"a", 1))
     hand.loop.settle()
-    hand.queue.remove(b"a")
+    hand.queue.remove("a")
     hand.let_go()
     hand.removes = True
     hand.clock.now += RETRY_S + 0.1
@@ -153,22 +153,22 @@ def test_a_newer_removal_takes_the_place_of_one_that_failed(hand: Hand) -> None:
 
 
 def test_keys_are_bounded(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload_queue, "KEYS_MAX", 2)
+    monkeypatch.setattr(upload_queue, "NAMES_MAX", 2)
     hand.hold()
     for key in (b"x", b"y"):  # under way
-        hand.queue.add(entry(key, 0))
+        hand.queue.add(key.decode(), entry(key, 0))
     hand.loop.settle()
-    assert hand.queue.remove(b"a") is None
-    assert hand.queue.remove(b"b") is None
-    assert not hand.queue.add(entry(b"c", 0))
-    assert hand.queue.remove(b"c") == b"a"
+    assert hand.queue.remove("a") is None
+    assert hand.queue.remove("b") is None
+    assert not hand.queue.add("c", entry(b"c", 0))
+    assert hand.queue.remove("c") == "a"
     hand.let_go()
 
 
 def test_at_the_end_nothing_more_is_taken(hand: Hand) -> None:
-    hand.queue.add(entry(b"a"))
+    hand.queue.add("a", entry(b"a"))
     hand.removes = False
-    hand.queue.remove(b"b")
+    hand.queue.remove("b")
     hand.loop.run_until_complete(hand.queue.close())
     assert sorted(hand.done) == ["remove b", "write a 10"]
-    assert not hand.queue.add(entry(b"c"))
+    assert not hand.queue.add("c", entry(b"c"))

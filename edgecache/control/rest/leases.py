@@ -21,7 +21,7 @@ from edgecache.control.rest.auth import require_node, require_operator
 from edgecache.control.rest.call import RouteHandler, json_response
 from edgecache.control.state.database import Authorship
 from edgecache.control.state.database_thread import RETRY_AFTER
-from edgecache.control.state.reserve_history import history_start
+from edgecache.control.state.invalidations import history_start
 
 if TYPE_CHECKING:
     from edgecache.control.rest.app import ControlServices

@@ -136,6 +136,8 @@ def test_a_number_that_is_not_there_yet_is_not_acknowledged(
     ask(place, epoch=place.log.epoch, instance="i", after=seq, mark="00" * 8)
     assert place.log.append("invalidation", {"distribution": "E", "items": []}) == seq
     assert not place.barrier.applied_everywhere(seq)
+
+
 def test_with_a_reserve_what_every_node_has_swept_is_told_on(place: Place) -> None:
     """Nobody sweeps a bucket: what is in it is judged by what came since it was written."""
     place.barrier.remove(BEFORE)

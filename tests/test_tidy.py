@@ -50,7 +50,10 @@ PURE = (
 FUNCTION_LINES_MAX = 50
 FILE_LINES_MAX = 350
 ONE_SUBJECT_LINES_MAX = 500  # where at most one class is more than data
-DATA = ("Struct", "Enum", "StrEnum", "IntEnum", "NamedTuple", "Protocol", "Exception", "Model")
+DATA = (
+    "Struct", "Enum", "StrEnum", "IntEnum", "NamedTuple", "Protocol", "Exception", "AssertionError",
+    "Model",
+)  # fmt: skip
 # Without the packages' maps. What counts as one client is asked by viewers' listeners, origins and
 # control; a TLS connection has a life before it is a viewer's; control's callers have bounds. A
 # credential, the numbers used of it, and the command for secrets are three subjects. What is kept

@@ -143,9 +143,7 @@ def _application(
     issuance, certificates = certificate_services(catalog, nodes, secrets)
     issuance.is_mine = partial(thread.run, partial(state.holds, ORDERS))
     works: list[Work] = [secrets.watch, partial(machines.watch, thread.run), issuance.run]
-    works += _beats(state, thread, group)
-    if group is not None:
-        works.append(found.run)
+    works += _beats(state, thread, group, found)
     if canary is not None:
         works.append(partial(canary.run, config.control.canary_s))
     app.router.lifespan_context = _lifespan_with(works)
@@ -196,7 +194,9 @@ def _canary(
     return StalenessProbe(invalidations, world, ProbeVersion(state)) if control.canary_s else None
 
 
-def _beats(state: StateDatabase, thread: StateThread, group: ControlGroup | None) -> Iterator[Work]:
+def _beats(
+    state: StateDatabase, thread: StateThread, group: ControlGroup | None, found: InstallationNodes
+) -> Iterator[Work]:
     """What keeps a database that others write to, too, known to be the one they do."""
     if isinstance(state, PostgresDatabase) and group is not None:
         state.on_lost = _end_process
@@ -204,6 +204,7 @@ def _beats(state: StateDatabase, thread: StateThread, group: ControlGroup | None
         yield listener.listen
         yield listener.follow
         yield StateBeat(state, thread.run, warn, group).work
+        yield found.run
 
 
 def _end_process(why: str) -> None:

@@ -96,13 +96,17 @@ def _run(fleet: Fleet, options: argparse.Namespace) -> list[str]:
         [one for one in chosen if one.name in SHORT] if options.short else chosen * options.rounds
     )
     draw.shuffle(turns)
-    accepting = {}
+    accepting, failed = dict[str, float](), list[str]()
     for fault in turns:
         print(f"{fault.name} ...", flush=True)
-        accepting[fault.name] = befalls(fleet, fault, draw)
+        try:
+            accepting[fault.name] = befalls(fleet, fault, draw)
+        except AssertionError as error:
+            failed.append(f"{fault.name}: {error}")
+            break  # what comes after would be blamed for it
     lost = _lost(fleet)
     most_s = COMPLETED_S_MAX_SHORT if options.short else COMPLETED_S_MAX
-    return [*_told(fleet, accepting, most_s), *lost]
+    return [*failed, *_told(fleet, accepting, most_s), *lost]
 
 
 def _at_rest(fleet: Fleet, seconds: float) -> None:

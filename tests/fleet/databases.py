@@ -99,6 +99,8 @@ class DatabasePair:
     def _follow(self) -> None:
         source = self.primary.network_dsn()
         self.standby.become_standby_of(self.primary, source)
+        with (self.standby.data / "postgresql.auto.conf").open("a") as file:
+            file.write("synchronous_standby_names = ''\n")  # once it is promoted it has none
         self.standby.start()
         with psycopg.connect(self.primary.dsn(), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")

@@ -42,7 +42,8 @@ def test_a_credential_is_held_against_the_certificate(
     [
         (shown("edge-LHR50"), True),
         (shown("control"), True),
-        (shown("regional"), False),
+        (shown("regional-eu-1"), True),  # the origin shield is asked by others
+        (shown("origin"), False),
         (shown("edge-LHR50", "a2"), False),
         (shown("edge-LHR50", ends=NOW), False),
     ],

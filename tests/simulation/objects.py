@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from dataclasses import dataclass
 
 TOKEN_BYTES = 8  # one token says of which object and version it is; a body is one token repeated
@@ -66,3 +67,19 @@ def etag_of(thing: Object, version: int) -> bytes:
 
 def version_of_etag(etag: bytes) -> int:
     return int(etag.strip(b'W/"').split(b"-")[1])
+
+
+def names(items: tuple[tuple[str, str], ...], thing: Object) -> bool:
+    """Whether any item names the object: written anew, not the product's own."""
+    for kind, value in items:
+        if kind == "tag" and value in thing.tags:
+            return True
+        if kind == "path" and value.endswith("*") and thing.target.startswith(value[:-1]):
+            return True
+        if kind == "path" and thing.target == value:
+            return True
+        if kind == "prefix" and thing.target.startswith(value):
+            return True
+        if kind == "glob" and fnmatch.fnmatchcase(thing.target, value.replace("[", "[[]")):
+            return True
+    return False

@@ -19,7 +19,6 @@ Its cost is linear in the length of the history.
 
 from __future__ import annotations
 
-import fnmatch
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping
@@ -30,7 +29,7 @@ from zlib import crc32
 from edgecache.cluster.lease import LEASE_S
 from edgecache.control.state.invalidations import InvalidationRecord
 from tests.simulation.machine import Machine
-from tests.simulation.objects import OBJECTS, Object
+from tests.simulation.objects import OBJECTS, Object, names
 
 COMPLETED_S_MAX = LEASE_S + 0.5
 FILL_S_MAX = 1.0  # of a body in pieces, where nothing fails
@@ -337,19 +336,3 @@ class Register:
         broken = Violation(f"{what}{why}, at {self._machine.now:.4f}\n" + "\n".join(lines))
         self.broken = self.broken or broken
         raise broken
-
-
-def names(items: tuple[tuple[str, str], ...], thing: Object) -> bool:
-    """Whether any item names the object: written anew, not the product's own."""
-    for kind, value in items:
-        if kind == "tag" and value in thing.tags:
-            return True
-        if kind == "path" and value.endswith("*") and thing.target.startswith(value[:-1]):
-            return True
-        if kind == "path" and thing.target == value:
-            return True
-        if kind == "prefix" and thing.target.startswith(value):
-            return True
-        if kind == "glob" and fnmatch.fnmatchcase(thing.target, value.replace("[", "[[]")):
-            return True
-    return False

@@ -220,7 +220,7 @@ def _service_problems(one: dict[str, Any], objects: Objects) -> Iterator[str]:
 def _name_problems(config: Config, known: dict[tuple[str, str], Any]) -> Iterator[str]:
     """Names by which the configuration has others asked, that no Service has; pods it has not."""
     assert config.control is not None
-    named = [config.control.advertise]
+    named = [config.control.advertise, *config.control.addresses]
     caches = [one.advertise for one in config.regional_tier]
     for advertise in (*named, *caches):
         address = tcp_address(advertise)

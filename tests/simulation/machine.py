@@ -14,6 +14,7 @@ from asyncio import events
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import count
+from threading import get_ident
 from typing import Any
 
 START = 1_800_000_000.0  # 2027-01-15 as epoch seconds, where virtual time begins
@@ -27,6 +28,7 @@ class Machine:
         self.now = 0.0  # seconds since the beginning
         self.steps = 0
         self.failures: list[str] = []  # what went wrong inside a process that lived
+        self.threads = {get_ident()}  # that run when they are given their turn
         self._order = count()
         self._events: list[
             tuple[float, int, Process | None, Callable[..., object], tuple[Any, ...]]
@@ -145,7 +147,9 @@ class Process(_Loop):  # type: ignore[misc]
     def call_soon_threadsafe(
         self, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.Handle:
-        """From a thread that has its turn: see `threads`."""
+        """From a thread that has its turn: see `threads`. From another one it is a failure."""
+        if get_ident() not in self.machine.threads:
+            self.machine.failures.append(f"{self.name}: {callback!r} by a thread of real time")
         handle = asyncio.Handle(callback, args, self, context)
         self.machine.at(self.machine.now, self, _ring, handle)
         return handle

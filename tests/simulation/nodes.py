@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -142,7 +143,9 @@ class Running:
             HeadCache(),
         )
         role = REGIONAL if inner else "edge"
-        return Node(process.name, role, "", 1, listener, log, LogOutputs(()), self._bus(config))
+        node = Node(process.name, role, "", 1, listener, log, LogOutputs(()), self._bus(config))
+        node.log_thread = partial(process.run_in_executor, None)  # one of real time tells no story
+        return node
 
     def _tier(self, upstream: Upstream, memory_bytes: int) -> Tier:
         world = TierEnvironment(

@@ -102,6 +102,7 @@ class WaitingThread:
 
     def _run(self) -> None:
         _own.thread = self
+        self.process.machine.threads.add(threading.get_ident())
         self._turn.acquire()
         try:
             while not self._killed:

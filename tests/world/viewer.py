@@ -29,6 +29,18 @@ class Got:
     def fields(self, name: str) -> list[str]:
         return [value.decode() for value in field_values(self.head.fields, name.encode())]
 
+    def says(
+        self, status: int, body: str | None, x_cache: str | None, cache_status: str | None
+    ) -> None:
+        """It is this answer; what is None may be anything."""
+        assert self.head.status == status, self
+        if body is not None:
+            assert self.body == body.encode(), self.body[:200]
+        if x_cache is not None:
+            assert (self.field("x-cache") or "").split(" ")[0] == x_cache, self.field("x-cache")
+        if cache_status is not None:
+            assert cache_status in (self.field("cache-status") or ""), self.field("cache-status")
+
 
 class Viewer:
     """One client with one connection."""
@@ -85,13 +97,7 @@ class Viewer:
         """The next response is whole, and says this; it is taken off the connection."""
         got = self.got()
         assert got is not None, "no response"
-        assert got.head.status == status, got
-        if body is not None:
-            assert got.body == body.encode(), got.body[:200]
-        if x_cache is not None:
-            assert (got.field("x-cache") or "").split(" ")[0] == x_cache, got.field("x-cache")
-        if cache_status is not None:
-            assert cache_status in (got.field("cache-status") or ""), got.field("cache-status")
+        got.says(status, body, x_cache, cache_status)
         assert got.whole or self.transport.closed, "the response is not whole"
         self._take()
         return got

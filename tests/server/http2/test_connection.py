@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from edgecache.config.model import Limits
@@ -20,18 +18,6 @@ PROTOCOL, FLOW, SIZE = (
 )  # fmt: skip
 CLOSED, COMPRESSION = ErrorCode.STREAM_CLOSED, ErrorCode.COMPRESSION_ERROR
 CALM, REFUSED = ErrorCode.ENHANCE_YOUR_CALM, ErrorCode.REFUSED_STREAM
-
-
-@pytest.fixture
-def play() -> Iterator[Play]:
-    made = Play(Scene())
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def client(play: Play) -> WireClient:
-    return open_client(play)
 
 
 def settings(**values: int) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from edgecache.config.model import Limits
@@ -13,23 +11,11 @@ from edgecache.server.http2.frames import ErrorCode, frame, settings_frame
 from edgecache.upstream.faults import Fault, UpstreamError
 from tests.server.http2.test_connection import status_of, window
 from tests.server.http2.test_connection_streams import stored
-from tests.world.http2_wire import WireClient, data, get, open_client, post
-from tests.world.play import Play, Scene
+from tests.world.http2_wire import WireClient, data, get, post
+from tests.world.play import Play
 
 NO_ERROR, CANCEL = ErrorCode.NO_ERROR, ErrorCode.CANCEL
 PROTOCOL, CALM = ErrorCode.PROTOCOL_ERROR, ErrorCode.ENHANCE_YOUR_CALM
-
-
-@pytest.fixture
-def play() -> Iterator[Play]:
-    made = Play(Scene())
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def client(play: Play) -> WireClient:
-    return open_client(play)
 
 
 # What takes too long.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from edgecache.server.http2 import frames
@@ -11,23 +9,11 @@ from edgecache.server.http2.frame_receiver import STREAMS_MAX
 from edgecache.server.http2.frames import ErrorCode, frame, settings_frame
 from tests.server.http2.test_connection import status_in, status_of, window
 from tests.world.http2_viewer import Http2Viewer
-from tests.world.http2_wire import WireClient, data, get, open_client, post
-from tests.world.play import Play, Scene
+from tests.world.http2_wire import WireClient, data, get, post
+from tests.world.play import Play
 
 NO_ERROR, CANCEL = ErrorCode.NO_ERROR, ErrorCode.CANCEL
 PROTOCOL, CALM = ErrorCode.PROTOCOL_ERROR, ErrorCode.ENHANCE_YOUR_CALM
-
-
-@pytest.fixture
-def play() -> Iterator[Play]:
-    made = Play(Scene())
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def client(play: Play) -> WireClient:
-    return open_client(play)
 
 
 def viewer(play: Play) -> Http2Viewer:

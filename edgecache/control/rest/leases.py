@@ -127,13 +127,14 @@ class _LeaseHandlers:
     def _write_later(self) -> None:
         """Start the writes that no answer waits for."""
         control, live = self._control, self._log.live
-        if live.entries_upto(live.last_seq) > TRIMMED_AT_ONCE:  # else there is no need to look
-            low = self._barrier.low() if self._group is None else self._group.low()
-            reserve = control.configured().reserve
-            if reserve is not None:
-                low = min(low, history_start(live, control.wall() - reserve.retention_s))
-            if live.entries_upto(low) > TRIMMED_AT_ONCE:  # one may be the configuration
-                control.later.start("trim", partial(self._log.trim, low))
+        upto, reserve = live.last_seq, control.configured().reserve
+        if reserve is not None:
+            upto = history_start(live, control.wall() - reserve.retention_s)
+        if live.entries_upto(upto) > TRIMMED_AT_ONCE:  # one may be the configuration
+            # Only where there is something to trim: it looks at every node.
+            upto = min(upto, self._barrier.low() if self._group is None else self._group.low())
+            if live.entries_upto(upto) > TRIMMED_AT_ONCE:
+                control.later.start("trim", partial(self._log.trim, upto))
         if self._barrier.forgets:
             control.later.start("forget", self._barrier.forget)
 

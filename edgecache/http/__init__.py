@@ -11,5 +11,6 @@ white space around them. Imports nothing of ours.
 - `content_coding`, `dates`, `forwarded_for`: Accept-Encoding, HTTP-dates, X-Forwarded-For, CDN-Loop
 - `trace_context`: traceparent and tracestate (W3C)
 - `proxy_protocol`: the header before HTTP by which a balancer names the viewer of a connection
+- `http2/`: frames and header blocks of HTTP/2
 - `function_cache`: results remembered by their arguments, and the bytes they may take
 """

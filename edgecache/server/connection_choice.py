@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+from edgecache.http.http2.frames import PREFACE
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http2.connection import MultiplexedConnection
-from edgecache.server.http2.frames import PREFACE
 from edgecache.server.listener import Listener
 
 

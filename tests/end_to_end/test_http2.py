@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.server.http2 import frames
-from edgecache.server.http2.frames import (
+from edgecache.http.http2 import frames
+from edgecache.http.http2.frames import (
     PREFACE,
     Frame,
     FrameReader,
     settings_frame,
     window_frame,
 )
-from edgecache.server.http2.header_block import literal
+from edgecache.http.http2.header_block import literal
 from tests.end_to_end.processes import EDGECACHE, Running, free_ports, run, start
 from tests.end_to_end.viewers import curl
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgecache.config.model import Limits
-from edgecache.server.http2 import frames
-from edgecache.server.http2.frames import (
+from edgecache.http.http2 import frames
+from edgecache.http.http2.frames import (
     ErrorCode,
     frame,
     reset_frame,
     settings_frame,
     window_frame,
 )
-from edgecache.server.http2.header_block import integer, literal
+from edgecache.http.http2.header_block import integer, literal
 from tests.hostile.recorder import Script, response
 from tests.hostile.stage import HostilePlay
 from tests.hostile.strict import Seen

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from edgecache.http.http2 import frames
+from edgecache.http.http2.frames import PREFACE
 from edgecache.server.connection_choice import PrefaceReader, viewer_connection
 from edgecache.server.http1.connection import ViewerConnection
-from edgecache.server.http2 import frames
 from edgecache.server.http2.connection import MultiplexedConnection
-from edgecache.server.http2.frames import PREFACE
 from tests.world.play import Play, Scene
 from tests.world.transport import FakeTransport
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from edgecache.server.http2 import frames
+from edgecache.http.http2 import frames
+from edgecache.http.http2.frames import PREFACE, Frame, FrameReader
+from edgecache.http.http2.header_block import literal
 from edgecache.server.http2.connection import MultiplexedConnection
-from edgecache.server.http2.frames import PREFACE, Frame, FrameReader
-from edgecache.server.http2.header_block import literal
 from tests.world.play import Play
 from tests.world.transport import FakeTransport
 

@@ -14,12 +14,12 @@ from collections.abc import Coroutine
 from typing import Any, cast
 
 from edgecache.http.framing import BODY_BYTES_PER_S_MIN
+from edgecache.http.http2 import frames
+from edgecache.http.http2.frames import STREAM_ID_MAX, ErrorCode, Http2ConnectionError
 from edgecache.rules.viewer.client_shares import client_network
 from edgecache.server.connection_table import LATE_S
-from edgecache.server.http2 import frames
 from edgecache.server.http2.frame_receiver import DRAIN_PING, STREAMS_MAX, FrameReceiver
 from edgecache.server.http2.frame_writer import FrameWriter
-from edgecache.server.http2.frames import STREAM_ID_MAX, ErrorCode, Http2ConnectionError
 from edgecache.server.http2.stream import Http2Stream
 from edgecache.server.listener import SHED, Listener
 from edgecache.server.output_buffer import untaken_bytes

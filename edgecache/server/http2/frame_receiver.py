@@ -7,11 +7,9 @@ say; a header block is decoded whatever becomes of its stream, since the next on
 
 from __future__ import annotations
 
-from edgecache.http.message import BadMessage
-from edgecache.runtime.environment import REQUESTS_MAX, TURN_S
-from edgecache.server.http2 import frames
-from edgecache.server.http2.abuse import WINDOW_FRAMES_PER_DATA, Allowances
-from edgecache.server.http2.frames import (
+from edgecache.http.http2 import frames
+from edgecache.http.http2.abuse import WINDOW_FRAMES_PER_DATA, Allowances
+from edgecache.http.http2.frames import (
     ACK,
     END_STREAM,
     STREAM_ID_MAX,
@@ -22,11 +20,14 @@ from edgecache.server.http2.frames import (
     FrameReader,
     Http2ConnectionError,
     Http2StreamError,
+    ReceiveWindow,
     content_of,
 )
-from edgecache.server.http2.header_decoder import HeaderBlockReader, HeaderList
+from edgecache.http.http2.header_decoder import HeaderBlockReader, HeaderList
+from edgecache.http.message import BadMessage
+from edgecache.runtime.environment import REQUESTS_MAX, TURN_S
 from edgecache.server.http2.priority import read_priority
-from edgecache.server.http2.request_body import CONNECTION_BYTES, ReceiveWindow, StreamBody
+from edgecache.server.http2.request_body import CONNECTION_BYTES, StreamBody
 from edgecache.server.http2.request_head import MalformedRequest, check_trailers
 from edgecache.server.http2.request_start import begin_request
 from edgecache.server.http2.stream import Http2Connection, Http2Stream

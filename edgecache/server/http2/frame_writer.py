@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from edgecache.server.http2.frames import (
+from edgecache.http.http2.frames import (
     DATA,
     END_STREAM,
     WINDOW_BYTES,

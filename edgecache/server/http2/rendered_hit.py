@@ -8,11 +8,11 @@ it goes out at once; anything else is a stream's.
 from __future__ import annotations
 
 from edgecache.cache.outcome import Hit
+from edgecache.http.http2.frames import HEADER_BYTES, header_frames
+from edgecache.http.http2.header_block import EMPTY_TABLE, field_block, literal, status_field
+from edgecache.http.http2.header_decoder import HeaderList
 from edgecache.http.message import Request
 from edgecache.server.http1.rendered_hit import RenderedHit, rendered
-from edgecache.server.http2.frames import HEADER_BYTES, header_frames
-from edgecache.server.http2.header_block import EMPTY_TABLE, field_block, literal, status_field
-from edgecache.server.http2.header_decoder import HeaderList
 from edgecache.server.http2.stream import Http2Connection
 from edgecache.server.request_log import ID_CHARS, RequestOutcome, RequestSummary
 

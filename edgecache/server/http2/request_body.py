@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from edgecache.http.framing import UntilCloseReader
 from edgecache.http.message import BadMessage, BadReason, HeadLimits
-from edgecache.server.http2.frames import WINDOW_BYTES
 from edgecache.server.request_body import RequestBody
 from edgecache.store.memory_account import MemoryAccount
 
@@ -70,28 +69,6 @@ class StreamBody(RequestBody):
         super().close()
         if untaken:
             self._on_taken(untaken)
-
-
-class ReceiveWindow:
-    """How many bytes a viewer may still send on a stream or a connection."""
-
-    __slots__ = ("left",)
-
-    def __init__(self) -> None:
-        self.left = WINDOW_BYTES
-
-    def take(self, count: int) -> bool:
-        """So many have come; whether they were let."""
-        self.left -= count
-        return self.left >= 0
-
-    def opening(self, bytes_max: int, untaken: int) -> int:
-        """By how much to open it again, so that `bytes_max` may wait here; 0: not yet."""
-        more = bytes_max - untaken - self.left
-        if more * 2 < bytes_max:
-            return 0
-        self.left += more
-        return more
 
 
 def _nobody() -> None: ...

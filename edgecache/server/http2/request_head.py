@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 
 from edgecache.http.head import request_head_of
+from edgecache.http.http2.header_decoder import HeaderFields
 from edgecache.http.message import BadMessage, BadReason
-from edgecache.server.http2.header_decoder import HeaderFields
 
 PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path"})
 CONNECTION_SPECIFIC = frozenset(

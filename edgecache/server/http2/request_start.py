@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from edgecache.cache.frontend import ViewerErrand
 from edgecache.cache.outcome import Hit, Refusal
+from edgecache.http.http2.header_decoder import HeaderList
 from edgecache.http.message import BadMessage, Request, first_value
-from edgecache.server.http2.header_decoder import HeaderList
 from edgecache.server.http2.rendered_hit import send_hit
 from edgecache.server.http2.request_body import StreamBody
 from edgecache.server.http2.request_head import request_head

@@ -11,20 +11,21 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Protocol
 
-from edgecache.http.message import Fields, Request, first_value
-from edgecache.rules.viewer.client_shares import client_network
-from edgecache.server.http2.frame_writer import FrameWriter
-from edgecache.server.http2.frames import (
+from edgecache.http.http2.frames import (
     DATA,
     END_STREAM,
     HEADER_BYTES,
     ErrorCode,
+    ReceiveWindow,
     frame_header,
     header_frames,
 )
-from edgecache.server.http2.header_block import EMPTY_TABLE, header_block
+from edgecache.http.http2.header_block import EMPTY_TABLE, header_block
+from edgecache.http.message import Fields, Request, first_value
+from edgecache.rules.viewer.client_shares import client_network
+from edgecache.server.http2.frame_writer import FrameWriter
 from edgecache.server.http2.priority import UNSAID, read_priority
-from edgecache.server.http2.request_body import ReceiveWindow, StreamBody
+from edgecache.server.http2.request_body import StreamBody
 from edgecache.server.listener import Listener
 from edgecache.server.output_buffer import SMALL_BODY_BYTES, whole_of
 from edgecache.server.request_body import UploadPlace

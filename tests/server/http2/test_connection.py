@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from edgecache.config.model import Limits
-from edgecache.server.http2 import frames
-from edgecache.server.http2.frames import PREFACE, ErrorCode, frame, settings_frame
-from edgecache.server.http2.header_block import literal
+from edgecache.http.http2 import frames
+from edgecache.http.http2.frames import PREFACE, ErrorCode, frame, settings_frame
+from edgecache.http.http2.header_block import literal
 from tests.world.http2_wire import WireClient, block, data, get, open_client, post
 from tests.world.play import Play, Scene
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from edgecache.config.model import Limits
-from edgecache.server.http2 import frames
+from edgecache.http.http2 import frames
+from edgecache.http.http2.frames import ErrorCode, frame, settings_frame
 from edgecache.server.http2.frame_receiver import DRAIN_PING
-from edgecache.server.http2.frames import ErrorCode, frame, settings_frame
 from edgecache.upstream.faults import Fault, UpstreamError
 from tests.server.http2.test_connection import status_of, window
 from tests.server.http2.test_connection_streams import stored

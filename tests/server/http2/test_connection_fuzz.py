@@ -12,8 +12,8 @@ import h2.connection
 import h2.exceptions
 import pytest
 
-from edgecache.server.http2 import frames
-from edgecache.server.http2.frames import PREFACE, frame, settings_frame, window_frame
+from edgecache.http.http2 import frames
+from edgecache.http.http2.frames import PREFACE, frame, settings_frame, window_frame
 from tests.world.http2_wire import block, data, get, open_client, post
 from tests.world.play import Play, Scene
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.server.http2 import frames
+from edgecache.http.http2 import frames
+from edgecache.http.http2.frames import ErrorCode, frame, settings_frame
 from edgecache.server.http2.frame_receiver import STREAMS_MAX
-from edgecache.server.http2.frames import ErrorCode, frame, settings_frame
 from tests.server.http2.test_connection import status_in, status_of, window
 from tests.world.http2_viewer import Http2Viewer
 from tests.world.http2_wire import WireClient, data, get, post

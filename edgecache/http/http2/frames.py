@@ -49,7 +49,7 @@ class ErrorCode(IntEnum):
 
 
 class Http2ConnectionError(Exception):
-    """What ends a connection (§5.4.1); `detail` goes to the viewer, for who debugs it."""
+    """What ends a connection (§5.4.1); `detail` goes to the peer, for who debugs it."""
 
     def __init__(self, code: ErrorCode, detail: str) -> None:
         super().__init__(detail)
@@ -178,8 +178,8 @@ def _check_form(kind: int, length: int, stream_id: int) -> None:
         raise Http2ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "a frame above the largest size")
     form = FORMS.get(kind)
     if form is None:
-        if kind == PUSH_PROMISE:  # §8.4: a client pushes nothing
-            raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "PUSH_PROMISE of a client")
+        if kind == PUSH_PROMISE:  # §8.4: a client pushes nothing, and we let no server
+            raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "PUSH_PROMISE, which nobody lets")
         return
     if form.on_stream is not None and form.on_stream is not (stream_id != 0):
         raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "a frame on a stream it is not for")
@@ -256,7 +256,7 @@ SETTINGS_ACK = frame(SETTINGS, ACK, 0)
 
 
 class PeerSettings:
-    """What a viewer has said of itself (§6.5.2), as far as it bears on what is sent."""
+    """What a peer has said of itself (§6.5.2), as far as it bears on what is sent."""
 
     __slots__ = ("frame_bytes_max", "shrinks_table", "window_bytes")
 
@@ -281,3 +281,25 @@ class PeerSettings:
                 self.window_bytes = value
             elif key == MAX_FRAME_SIZE and not FRAME_BYTES_MAX <= value < 2**24:
                 raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "MAX_FRAME_SIZE out of bounds")
+
+
+class ReceiveWindow:
+    """How many bytes a peer may still send on a stream or a connection."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = WINDOW_BYTES
+
+    def take(self, count: int) -> bool:
+        """So many have come; whether they were let."""
+        self.left -= count
+        return self.left >= 0
+
+    def opening(self, bytes_max: int, untaken: int) -> int:
+        """By how much to open it again, so that `bytes_max` may wait here; 0: not yet."""
+        more = bytes_max - untaken - self.left
+        if more * 2 < bytes_max:
+            return 0
+        self.left += more
+        return more

@@ -1,6 +1,6 @@
-"""Header blocks of responses in HPACK, as literals without indexing (RFC 7541 §6.2.2).
+"""Header blocks in HPACK, as literals without indexing (RFC 7541 §6.2.2).
 
-Law: nothing is put into the viewer's dynamic table, so that one block is good for every connection
+Law: nothing is put into the peer's dynamic table, so that one block is good for every connection
 and can be made before anybody asks. No field leaves with a line end or a NUL in it: values come
 from strict readers and from the configuration, and what slipped through would split the response
 at the next gateway (RFC 9113 §8.2.1).

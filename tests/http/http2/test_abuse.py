@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgecache.server.http2.abuse import Allowance
-from edgecache.server.http2.frames import ErrorCode, Http2ConnectionError
+from edgecache.http.http2.abuse import Allowance
+from edgecache.http.http2.frames import ErrorCode, Http2ConnectionError
 
 
 def used(allowance: Allowance, now: float) -> int:

@@ -9,9 +9,9 @@ from hpack import Encoder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.server.http2 import frames
-from edgecache.server.http2.frames import ErrorCode, Frame, Http2ConnectionError
-from edgecache.server.http2.header_decoder import (
+from edgecache.http.http2 import frames
+from edgecache.http.http2.frames import ErrorCode, Frame, Http2ConnectionError
+from edgecache.http.http2.header_decoder import (
     HeaderBlockReader,
     HeaderDecoder,
     header_decoder,

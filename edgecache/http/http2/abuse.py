@@ -1,4 +1,4 @@
-"""Abuse of a connection: what costs its viewer nothing and us something, counted and bounded.
+"""Abuse of a connection: what costs its peer nothing and us something, counted and bounded.
 
 Law: each kind has a number that it may have at once and a rate at which it comes back; above it the
 connection ends with ENHANCE_YOUR_CALM (RFC 9113 §10.5). Both are far above what browsers, curl and
@@ -13,7 +13,7 @@ load generators do, and below what a core serves.
 
 from __future__ import annotations
 
-from edgecache.server.http2.frames import ErrorCode, Http2ConnectionError
+from edgecache.http.http2.frames import ErrorCode, Http2ConnectionError
 
 RESETS_AT_ONCE = 200  # a page that is left has its hundred requests given up at once
 RESETS_PER_S = 20.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.server.http2 import frames
-from edgecache.server.http2.frames import (
+from edgecache.http.http2 import frames
+from edgecache.http.http2.frames import (
     ErrorCode,
     Frame,
     FrameReader,

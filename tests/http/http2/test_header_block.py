@@ -7,7 +7,7 @@ from hpack import Decoder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.server.http2.header_block import EMPTY_TABLE, header_block, integer
+from edgecache.http.http2.header_block import EMPTY_TABLE, header_block, integer
 
 NAMES = st.from_regex(rb"[a-z][a-z0-9\-]{0,200}", fullmatch=True)
 VALUES = st.binary(max_size=700).filter(lambda value: not {0, 10, 13} & set(value))

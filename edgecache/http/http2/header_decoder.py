@@ -1,4 +1,4 @@
-"""Header decoder: HPACK of a viewer's requests (RFC 7541), by whichever library is here.
+"""Header decoder: HPACK of heads that came (RFC 7541), by whichever library is here.
 
 Law: what a block makes is bounded before it is made, and that a block is whole is seen before a
 library reads it. `jh2` decodes in 2.5 µs what `hpack` does in 8 to 17; its decoder is a private
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from edgecache.server.http2.frames import (
+from edgecache.http.http2.frames import (
     END_HEADERS,
     END_STREAM,
     HEADER_BYTES,
@@ -127,7 +127,7 @@ def _number(block: bytes, at: int, most: int) -> tuple[int, int]:
 
 
 def _oversize() -> Http2ConnectionError:
-    """The table would be out of step with the viewer's from here on (RFC 7541 §2.2)."""
+    """The table would be out of step with the peer's from here on (RFC 7541 §2.2)."""
     return Http2ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "a header list above the largest")
 
 

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from edgecache.config.caches import with_socket
 from edgecache.config.checks.configuration import check
 from edgecache.config.decode import Decoder
+from edgecache.config.functions import read_code_files
 from edgecache.config.model import (
     Behavior,
     Bucket,
@@ -52,10 +53,14 @@ def load_with_sources(path: Path | str) -> tuple[Config, Sources]:
     folder = file.absolute().parent
     config = _with_absolute_paths(_decode(sources.table, folder, problems), folder)
     config = read_pem_files(config, folder, problems)
+    functions = read_code_files(config.functions, folder, problems)
+    config = replace(config, functions=functions)
     if config.unavailable:
         problems.add("unavailable", "is control's to say: a file has `enabled = false`")
     if config.revoked_nodes:
         problems.add("revoked_nodes", "is control's to say: `edgecache nodes revoke NODE`")
+    if config.functions:
+        problems.add("functions", "functions are not run yet")
     check(config, problems)
     _check_reach(config, problems)
     if problems.found:

@@ -22,6 +22,8 @@ from edgecache.config.caches import Location as Location
 from edgecache.config.caches import RegionalCache as RegionalCache
 from edgecache.config.caches import Reserve as Reserve
 from edgecache.config.caches import ViewerProtocol as ViewerProtocol
+from edgecache.config.functions import FunctionAssociation as FunctionAssociation
+from edgecache.config.functions import FunctionConfig as FunctionConfig
 from edgecache.config.log_delivery import AccessLogging as AccessLogging
 from edgecache.config.log_delivery import LogBucket as LogBucket
 from edgecache.config.log_delivery import LogDelivery as LogDelivery
@@ -187,6 +189,7 @@ class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     basic_auth: BasicAuth | None = None
     maintenance: Maintenance = Maintenance()
     purge: Purge | None = None  # None: PURGE is a method as any other
+    function_associations: tuple[FunctionAssociation, ...] = ()  # one of each event
 
 
 class CustomErrorResponse(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -444,6 +447,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     unavailable: tuple[UnavailableSite, ...] = ()  # control's: what cannot be served as it asks
     revoked_nodes: tuple[str, ...] = ()  # control's: PLACE/INSTANCE of machines it takes no more
     ip_sets: tuple[IpSet, ...] = ()
+    functions: tuple[FunctionConfig, ...] = ()
     public_keys: tuple[PublicKey, ...] = ()
     key_groups: tuple[KeyGroup, ...] = ()
     origin_access_controls: tuple[OriginAccessControl, ...] = ()

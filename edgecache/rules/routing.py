@@ -88,6 +88,8 @@ class Route(Struct, frozen=True, eq=False, weakref=True):
     rate_limits: tuple[RateLimitRule, ...] = ()  # asked before anything else is
     basic_auth: BasicAuthRule | None = None
     purge: PurgeRule | None = None  # None: PURGE is a method as any other
+    request_function: str = ""  # that runs at viewer-request, by its name; empty: none
+    response_function: str = ""  # the same, at viewer-response
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -355,6 +357,7 @@ def _route_of(distribution: Distribution, behavior: Behavior, world: RuleWorld) 
     ids = (behavior.origin,) if group is None else group.members
     members = tuple(origins[member] for member in ids)
     named = named_headers(distribution, behavior)
+    functions = {one.event_type: one.function for one in behavior.function_associations}
     return Route(
         distribution,
         behavior,
@@ -374,6 +377,8 @@ def _route_of(distribution: Distribution, behavior: Behavior, world: RuleWorld) 
         rate_limits=world.rate_limits + compile_rate_limits(distribution.id, behavior.rate_limits),
         basic_auth=compile_basic_auth(behavior.basic_auth, world.htpasswd),
         purge=_purge_rule(behavior, world),
+        request_function=functions.get("viewer-request", ""),
+        response_function=functions.get("viewer-response", ""),
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edgecache.server.dev_certificate import ca_file, development_certificate
 from tests.end_to_end.installation import Installation, Ports, Up, start_up
+from tests.end_to_end.log_files import log_records
 from tests.end_to_end.nginx import installed
 from tests.end_to_end.processes import Running, free_ports, listens, start
 
@@ -144,9 +145,7 @@ class Balanced:
 
     def lines(self, place: str) -> list[list[str]]:
         """The access log of a location so far."""
-        logs = (self.up.installation.state / "logs").glob(f"edge-{place}-*.log")
-        lines = [line for log in logs for line in log.read_text().splitlines()]
-        return [line.split("\t") for line in lines if not line.startswith("#")]
+        return log_records(self.up.installation.state / "logs", f"edge-{place}-")
 
     def stop(self) -> None:
         for process in (self.haproxy, self.nginx):

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.installation import Installation, Ports, Up, start_up
+from tests.end_to_end.log_files import log_text
 from tests.end_to_end.processes import free_ports, wait_for
 from tests.end_to_end.viewers import ANSWER_S_MAX, curl
 from tests.measurements import tell
@@ -185,8 +186,7 @@ class Flow:
 
 
 def flow_lines(up: Up) -> list[list[str]]:
-    files = (up.installation.state / "logs").glob("flow-edge-NRT57-1.*.log")
-    text = "".join(file.read_text() for file in sorted(files))
+    text = log_text(up.installation.state / "logs", "flow-edge-NRT57-1.")
     lines = text[: text.rfind("\n") + 1].splitlines()  # the last one may be under way
     return [line.split(" ") for line in lines if line.startswith("2 ")]
 

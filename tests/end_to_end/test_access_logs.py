@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.installation import Up, make_installation, start_up
+from tests.end_to_end.log_files import log_files, log_records, log_text
 from tests.end_to_end.processes import EDGECACHE, wait_for
 from tests.end_to_end.test_records import requests_told
 from tests.end_to_end.viewers import curl
@@ -41,9 +42,13 @@ def folder(up: Up) -> Path:
 
 def standard(up: Up, process: str = "edge") -> list[list[str]]:
     """The standard lines of processes, in whatever files they are."""
-    files = folder(up).glob(f"{process}*.log*")
-    lines = [line for file in files for line in file.read_text().splitlines()]
-    return [line.split("\t") for line in lines if not line.startswith("#")]
+    return log_records(folder(up), process)
+
+
+def written(up: Up) -> list[tuple[str, str]]:
+    """Of each file that edges write to, or have: its process, and the unique part of its name."""
+    names = [path.name.split(".") for path in log_files(folder(up), "edge")]
+    return [(name[0], name[2]) for name in names if not name[-1].isdigit()]
 
 
 def asks(up: Up, count: int) -> list[str]:
@@ -74,14 +79,19 @@ def test_goaccess_and_jq_read_every_line(logged: Up) -> None:
     assert {len(line) for line in said()} == {35}
     assert {line[12] for line in said()} == {"-"}  # cookies are for who names them
     sheet = folder(logged).parent / "all.log"
-    sheet.write_bytes(b"".join(path.read_bytes() for path in folder(logged).glob("edge*.log")))
+    sheet.write_text(log_text(folder(logged), "edge"))
     report = folder(logged).parent / "report.json"
     command = ["goaccess", str(sheet), "--log-format=CLOUDFRONT", "--no-global-config"]
     subprocess.run([*command, "-o", str(report)], check=True, capture_output=True)
     general = json.loads(report.read_text())["general"]
     assert (general["valid_requests"], general["failed_requests"]) == (len(ids), 0)
-    files = [str(path) for path in folder(logged).glob("edge*.json")]
-    read = subprocess.run(["jq", "-c", ".", *files], check=True, capture_output=True, text=True)
+    read = subprocess.run(
+        ["jq", "-c", "."],
+        input=log_text(folder(logged), "edge", "json"),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     told = [json.loads(line) for line in read.stdout.splitlines()]
     assert {one["x-edge-request-id"] for one in told} == ids
     assert {one["cs(Cookie)"] for one in told if one["sc-status"] == "200"} == {"a=1"}
@@ -90,8 +100,8 @@ def test_goaccess_and_jq_read_every_line(logged: Up) -> None:
         "regional", "absent", "ESITE",
     )  # fmt: skip
     assert float(miss["origin-lbl"]) >= float(miss["origin-fbl"]) >= 0
-    regional = [json.loads(line) for file in folder(logged).glob("regional*.json")
-                for line in file.read_text().splitlines()]  # fmt: skip
+    lines = log_text(folder(logged), "regional", "json").splitlines()
+    regional = [json.loads(line) for line in lines]
     assert {one["origin-id"] for one in regional if one["origin-status"] == "200"} == {"bucket"}
 
 
@@ -104,7 +114,7 @@ def test_no_line_is_lost_or_doubled_when_files_are_taken_and_processes_replaced(
         path.rename(path.with_name(path.name + ".1"))
     logged.process.signal(signal.SIGUSR1)
     ids += asks(logged, 6)
-    wait_for("files anew", lambda: len(list(folder(logged).glob("edge*.log"))) == 2)
+    wait_for("files anew", lambda: len(set(written(logged))) == 2)
     assert logged.installation.run("upgrade")[0] == 0
     ids += asks(logged, 6)
 
@@ -113,10 +123,12 @@ def test_no_line_is_lost_or_doubled_when_files_are_taken_and_processes_replaced(
 
     wait_for("a line for each request", lambda: len(said()) >= len(ids))
     assert sorted(said()) == sorted(ids)
-    files = {path.name.split(".2")[0] for path in folder(logged).glob("edge*.log")}
-    assert len(list(folder(logged).glob("edge*.log"))) == len(files) == 2  # whatever was started
-    headers = [path.read_text().count("#Version") for path in folder(logged).glob("edge*.log*")]
-    assert set(headers) == {1}
+    files = written(logged)
+    hours = {path.name.split(".")[1] for path in log_files(folder(logged), "edge")}
+    assert len(set(files)) == 2  # whatever was started
+    assert len(files) <= 2 * len(hours)
+    headers = log_text(folder(logged), "edge").count("#Version")
+    assert headers == len(log_files(folder(logged), "edge"))
 
 
 def test_a_reader_that_does_not_read_keeps_no_viewer_waiting(tmp_path: Path) -> None:

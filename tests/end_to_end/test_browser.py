@@ -14,6 +14,7 @@ import pytest
 
 from tests.end_to_end.browser import Browser, browser
 from tests.end_to_end.installation import ROOT, Up, make_installation, start_up
+from tests.end_to_end.log_files import log_records
 from tests.end_to_end.processes import wait_for
 from tests.end_to_end.viewers import curl
 from tests.rules.private.signers import RSA
@@ -113,9 +114,7 @@ class Cinema:
 
     def asked(self, path: str) -> list[list[str]]:
         """The edge's records of a path: CloudFront's fields, in order."""
-        logs = (self.up.installation.state / "logs").glob("edge-LHR50-*.log")
-        lines = [line for file in logs for line in file.read_text().splitlines()]
-        records = [line.split("\t") for line in lines if not line.startswith("#")]
+        records = log_records(self.up.installation.state / "logs", "edge-LHR50-")
         return [record for record in records if record[7] == path]
 
 

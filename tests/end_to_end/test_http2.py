@@ -24,6 +24,7 @@ from edgecache.http.http2.frames import (
     window_frame,
 )
 from edgecache.http.http2.header_block import literal
+from tests.end_to_end.log_files import log_records
 from tests.end_to_end.processes import EDGECACHE, Running, free_ports, run, start
 from tests.end_to_end.viewers import curl
 
@@ -191,14 +192,8 @@ def test_the_log_says_the_version(edge: Http2Edge) -> None:
     assert edge.process is not None
 
     def logged() -> bool:
-        lines = [
-            line
-            for file in (edge.folder / "state/logs").glob("*")
-            if file.is_file()
-            for line in file.read_text().splitlines()
-            if "/77\t" in line
-        ]
-        return bool(lines) and "\tHTTP/2.0\t" in lines[0] and "\tTLSv1.3\t" in lines[0]
+        lines = [one for one in log_records(edge.folder / "state/logs", "") if "/77" in one]
+        return bool(lines) and "HTTP/2.0" in lines[0] and "TLSv1.3" in lines[0]
 
     edge.process.until("a line of it", logged)
 

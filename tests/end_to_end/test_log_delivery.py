@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from edgecache.observe.log_record import FIELDS, HEADER, parse_line
 from tests.end_to_end.foreign import UnavailableError
 from tests.end_to_end.installation import Up, make_installation, start_up
+from tests.end_to_end.log_files import log_records
 from tests.end_to_end.processes import wait_for
 from tests.end_to_end.stores import BUCKET, REGION, Moto, start_moto
 from tests.end_to_end.test_boto3 import POLLS, Place
@@ -190,11 +191,10 @@ def test_cookies_are_shown_where_they_are_wanted(logged: Logged) -> None:
 
 
 def test_what_stays_here_has_one_line_for_each_and_no_cookies(logged: Logged) -> None:
-    logs = (logged.installation.state / "logs").glob("edge-*.log")
-    here = [line for log in logs for line in log.read_text().splitlines() if line[0] != "#"]
-    assert {len(line.split("\t")) for line in here} == {35}
-    assert not any("secret" in line for line in here)
-    ids = [line.split("\t")[14] for line in here]
+    here = log_records(logged.installation.state / "logs", "edge-")
+    assert {len(fields) for fields in here} == {35}
+    assert not any("secret" in field for fields in here for field in fields)
+    ids = [fields[14] for fields in here]
     assert all(ids.count(id) == 1 for of in logged.asked.values() for id in of)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.end_to_end.installation import PLAYED, TREE, Up
+from tests.end_to_end.log_files import log_records
 from tests.end_to_end.processes import wait_for
 from tests.end_to_end.viewers import curl
 
@@ -28,9 +27,7 @@ def requests_told(up: Up) -> float:
 
 def records(up: Up) -> list[list[str]]:
     """The edges' log lines, each split at its tabs."""
-    logs = (Path(path) for path in (up.installation.state / "logs").glob("edge-*.log"))
-    lines = [line for log in logs for line in log.read_text().splitlines() if line[0] != "#"]
-    return [line.split("\t") for line in lines]
+    return log_records(up.installation.state / "logs", "edge-")
 
 
 def test_the_log_has_each_request_and_metrics_their_sum(up: Up) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.end_to_end.log_files import log_records
 from tests.end_to_end.processes import wait_for
 from tests.end_to_end.secure import OWN, Secure, start_secure
 from tests.end_to_end.viewers import curl
@@ -96,9 +97,8 @@ def test_the_log_says_how_it_was_carried(secure: Secure) -> None:
     curl(f"{secure.up.lhr}{target}", "-H", f"Host: localhost:{secure.port}")
 
     def records() -> list[list[str]]:
-        logs = (secure.up.installation.state / "logs").glob("edge-LHR50*")
-        lines = [line for log in logs for line in log.read_text().splitlines()]
-        found = [line.split("\t") for line in lines if "\tcarried\t" in line]
+        lines = log_records(secure.up.installation.state / "logs", "edge-LHR50")
+        found = [line for line in lines if "carried" in line]
         return found if len(found) == 3 else []
 
     carried = {(record[16], record[20]) for record in wait_for("three records", records)}

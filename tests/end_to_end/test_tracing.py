@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.end_to_end.log_files import log_text
 from tests.end_to_end.processes import EDGECACHE, Running, free_ports, start, wait_for
 from tests.end_to_end.viewers import curl
 
@@ -96,8 +97,7 @@ class Followed:
         """What a tier has logged for a path, once it is so much."""
 
         def lines() -> list[dict[str, str]] | None:
-            files = (self.folder / "state" / "logs").glob(f"{tier}*.json")
-            text = "".join(file.read_text() for file in files)
+            text = log_text(self.folder / "state" / "logs", tier, "json")
             told = [json.loads(line) for line in text.split("\n")[:-1]]
             found = [line for line in told if line["cs-uri-stem"] == stem]
             return found if len(found) >= count else None

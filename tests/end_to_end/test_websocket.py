@@ -12,6 +12,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from tests.end_to_end.conftest import start_serve
 from tests.end_to_end.installation import PLAYED
+from tests.end_to_end.log_files import log_records
 from tests.end_to_end.processes import wait_for
 from tests.end_to_end.secure import Secure, start_secure
 from tests.end_to_end.viewers import ANSWER_S_MAX, RawViewer
@@ -103,9 +104,8 @@ def test_it_is_logged_when_it_has_ended(secure: Secure) -> None:
         assert chat.recv() == "12345"
 
     def record() -> list[str]:
-        logs = (secure.up.installation.state / "logs").glob("edge-LHR50*")
-        lines = [line for log in logs for line in log.read_text().splitlines()]
-        return next((line.split("\t") for line in lines if "\t/logged\t" in line), [])
+        lines = log_records(secure.up.installation.state / "logs", "edge-LHR50")
+        return next((line for line in lines if "/logged" in line), [])
 
     logged = wait_for("the record", record)
     assert (logged[8], logged[13], logged[16]) == ("101", "Miss", "wss")

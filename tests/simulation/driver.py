@@ -94,6 +94,7 @@ class SimulatedConnection:
         self._on_notify: list[Callable[[Any], None]] = []
         self._woken: list[Any] = []
         self._status = Status.IDLE
+        self._is_broken = False
         self.closed = False
 
     @property
@@ -165,6 +166,8 @@ class SimulatedConnection:
                 handler(told)
 
     def _asked(self, statement: str, values: tuple[Any, ...]) -> list[Outcome] | None:
+        if self._is_broken:
+            return None
         self._number += 1
         number, there, session = self._number, self._there, self._session
         assert there is not None
@@ -202,7 +205,7 @@ class SimulatedConnection:
                 if timeout is not None:
                     own.machine.at(own.machine.now + timeout, own, answer, False)
 
-            said = self._thread.wait(begin)
+            said = None if self._is_broken else self._thread.wait(begin)
             self._answer = None
             if said is None:
                 self._drop()
@@ -229,8 +232,8 @@ class SimulatedConnection:
             self._answer(True)
 
     def broken(self) -> None:
-        """Reset by the server, or by its kernel."""
-        self._status = Status.IDLE
+        """Reset by the server, or by its kernel; perhaps before the thread has read its answer."""
+        self._status, self._is_broken = Status.IDLE, True
         if self._answer is not None:
             self._answer(None)
         else:

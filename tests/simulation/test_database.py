@@ -217,3 +217,18 @@ def test_a_plain_sequence_is_no_log(site: Site) -> None:
     assert other.ask("SELECT seq FROM log") == [(2,)]
     first.ask("INSERT INTO log VALUES (1)", "COMMIT")
     assert other.ask("SELECT seq FROM log ORDER BY seq") == [(1,), (2,)]
+
+
+def test_a_reset_behind_an_answer_is_not_forgotten(site: Site) -> None:
+    """It arrives when the answer has, and the thread has not yet read it."""
+    (first,) = site.clients
+
+    def answered_and_reset(number: int, outcomes: Any) -> None:
+        answered(number, outcomes)
+        connection.broken()
+
+    connection = first.connection
+    answered, connection.answered = connection.answered, answered_and_reset
+    with pytest.raises(psycopg.OperationalError):
+        first.ask("SELECT seq FROM head", "SELECT seq FROM head")
+    assert connection.closed

@@ -17,8 +17,8 @@ ACCESS_LIST_GUARDS = (
     ),
     Guard(
         "a list is asked for each viewer behind a trusted proxy",
-        "server/http1/connection.py",
-        "if self.trusted:  # a proxy's viewers are asked one by one",
+        "server/http1/head_cache.py",
+        "if connection.trusted:  # a proxy's viewers are asked one by one",
         "if False:",
         "test_a_list_that_let_in_",
         LISTS,

@@ -329,7 +329,7 @@ GUARDS = (
     Guard(
         "what is remembered for tiers checks each credential",
         "server/http1/head_cache.py",
-        "if not listener.admits_repeated(call, data):",
+        "if not listener.admits_repeated(*call):",
         "if False:",
         "test_a_credential_is_for_one_head_",
         "tests/server/http1/test_head_cache_peer.py",

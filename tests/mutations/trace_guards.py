@@ -33,7 +33,7 @@ TRACE_GUARDS = (
     ),
     Guard(
         "a head of a trace is not remembered",
-        "server/http1/head_cache.py",
+        "server/http1/head_cache_fields.py",
         "and TRACED not in folded",
         "",
         "test_a_head_with_a_trace_",
@@ -42,8 +42,8 @@ TRACE_GUARDS = (
     Guard(
         "a trace that the regional cache repeats is the call's own",
         "server/http1/head_cache.py",
-        'request_id, trace = call.id, call.trace[TRACE_ID] or b"-"',
-        'request_id, trace = call.id, b"-"',
+        'request_id, trace = call[0].id, call[0].trace[TRACE_ID] or b"-"',
+        'request_id, trace = call[0].id, b"-"',
         "test_what_the_regional_cache_repeats_",
         TRACES,
     ),

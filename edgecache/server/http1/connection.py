@@ -23,6 +23,7 @@ from edgecache.rules.viewer.client_shares import client_network
 from edgecache.rules.viewer.rate_limits import RateLimitRule
 from edgecache.runtime.environment import REQUESTS_MAX, TURN_S
 from edgecache.server.connection_table import LATE_S
+from edgecache.server.http1.head_cache import may_repeat
 from edgecache.server.http1.head_reader import HeadReader
 from edgecache.server.http1.rendered_hit import (
     RenderedHitLease,
@@ -40,7 +41,6 @@ from edgecache.server.response_writer import ResponseWriter, is_paced
 from edgecache.server.tls import Session
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
 
-ADMITTED_MAX = 8  # access lists that a connection remembers; most distributions have one or two
 HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT
 # At a listener for tiers `OPTIONS *` is their ping (upstream/peer/liveness.py): nobody's request.
 PONG = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
@@ -285,14 +285,9 @@ class ViewerConnection(asyncio.Protocol):
             write_last_hit(self, answer, summary, request, now)
             return
         head_cache = listener.head_cache
-        worth = hit.until and not request.has_body and not hit.route.depends_on_viewer
-        access_list = hit.route.access_list
-        if self.trusted:  # a proxy's viewers are asked one by one
-            worth = worth and access_list is None and not listener.has_list
-        elif access_list is not None and access_list not in self.admitted:
-            self.admitted = (access_list, *self.admitted[: ADMITTED_MAX - 1])
-        if worth and head_cache is not None:
-            head_cache.learn(self, head, request, summary, RenderedHitLease(answer, hit.until))
+        if head_cache is not None and may_repeat(self, hit, request):
+            lease = RenderedHitLease(answer, hit.until, answer)
+            head_cache.learn(self, head, request, summary, lease)
         write_hit(self, answer, summary, request, now)
 
     def _set_off(

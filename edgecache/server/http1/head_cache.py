@@ -9,9 +9,6 @@ with, each with its hit. So a thousand browsers and a thousand lines need no mil
 it was accepted by the strict reader. A hit is one write, one line of the log, three additions: what
 belongs to it is made once, what changes with time once a second (`RenderedHit.renew`), and for each
 request there are only its id, its size and the connection it came by.
-
-Which fields bear: a field not named here has no say in which stored response is given. What is
-named too much costs speed only; what is missing would give one viewer another's response.
 """
 
 from __future__ import annotations
@@ -19,20 +16,36 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import Protocol
 
 from msgspec import Struct
 
 from edgecache.cache.frontend import ViewerFrontend
+from edgecache.cache.outcome import Hit
 from edgecache.http.message import Fields, Request
 from edgecache.observe.counters import Counters
 from edgecache.observe.log_record import escaped
-from edgecache.rules.caching.key import has_cookies, lower_names
-from edgecache.rules.caching.unkeyed_fields import PROTO
 from edgecache.rules.routing import Route, RouteTable
+from edgecache.rules.viewer.access_list import AccessListMatcher
 from edgecache.rules.viewer.client_shares import client_network
 from edgecache.rules.viewer.rate_limits import RateLimitRule, TokenBuckets
+from edgecache.server.http1.head_cache_fields import (
+    BLOCK_BYTES_MAX,
+    LINE_BYTES_MAX,
+    Names,
+    distinct_key_names,
+    key_fields,
+    key_names,
+    worth_remembering,
+)
 from edgecache.server.http1.interface import Http1Connection
-from edgecache.server.http1.rendered_hit import HEAD_END, RenderedHit, RenderedHitLease
+from edgecache.server.http1.rendered_hit import (
+    HEAD_END,
+    RenderedHit,
+    RenderedHitLease,
+    RenderedResponse,
+)
+from edgecache.server.listener import Listener
 from edgecache.server.output_buffer import SMALL_BODY_BYTES
 from edgecache.server.request_log import (
     LineTemplate,
@@ -46,34 +59,14 @@ from edgecache.store.eviction import REPRIEVES_MAX
 from edgecache.store.memory_account import CONCLUSIONS_MAX
 from edgecache.upstream.peer.heads import PeerCall
 
-ALWAYS = frozenset(
-    # The message and its way: RFC 9110 §7.6, §8.6, §10.1.1, §14.2; RFC 8586.
-    {b"host", b"connection", b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
-    | {b"te", b"trailer", b"keep-alive", b"proxy-connection", b"via", b"cdn-loop"}
-    | {b"range", b"if-range", b"if-match", b"if-none-match"}
-    | {b"if-modified-since", b"if-unmodified-since"}
-    # The viewer's wishes, its rights, and what variants differ in most.
-    | {b"cache-control", b"pragma", b"authorization", b"accept-encoding"}
-    # CORS, of which response headers policies speak.
-    | {b"origin", b"access-control-request-method", b"access-control-request-headers"}
-)
-PREFIXES = (b"edgecache-", b"sec-websocket-")  # between our tiers, and towards a tunnel
-COOKIE = b"cookie"
-DISTINCT_MAX = 4  # a request is looked for under each
-
 ANSWERS_MAX = CONCLUSIONS_MAX  # lines are chosen by strangers
 SWEPT_AT_ONCE = 4_096  # half a millisecond
 BLOCKS_MAX = 4_096  # browsers under way at once, as the routing rules remember paths
-LINE_BYTES_MAX = 1_024  # a signed URL has half of it; longer ones are read anew each time
-BLOCK_BYTES_MAX = 4_096  # a browser's fields with its cookies
 NUMBERS = [b"%d" % number for number in range(LINE_BYTES_MAX + BLOCK_BYTES_MAX + 1)]
-PRIVATE = b"edgecache-"  # what our own tiers tell each other is new each time
-AMZN_TRACED = b"\r\nx-amzn-trace-id"
-TRACED = b"\r\ntraceparent"
 TRACE_ID = slice(3, 35)  # of a traceparent that we wrote
 
-Names = frozenset[bytes] | None  # of fields, in lower case; None: all may bear
 Lines = dict[bytes, "CachedHit"]
+ADMITTED_MAX = 8  # access lists that a connection remembers; most distributions have one or two
 BUCKETS_KNOWN_MAX = 32  # by one connection
 Buckets = dict[RateLimitRule, int]  # by the limits that draw on them, without the peer's address
 NO_BUCKETS: Buckets = {}
@@ -85,6 +78,7 @@ class CachedHit(Struct, eq=False):
 
     answer: RenderedHit
     until: float  # end of its lease, epoch seconds
+    wire: RenderedResponse
     start: bytes  # cs-method to sc-status
     word: bytes  # cs-uri-query to x-edge-result-type
     end: bytes  # x-edge-response-result-type to fle-encrypted-fields
@@ -132,6 +126,26 @@ class FieldBlock(Struct, eq=False):
     network: str = ""
 
 
+class RepeatingConnection(Protocol):
+    """A connection of any version of HTTP, as a hit that is given again has to do with it."""
+
+    listener: Listener
+    client: tuple[str, int]
+    trusted: bool
+    """Whether that is a trusted proxy: who its viewer is, each request says for itself."""
+    network: str
+    """Which client that is; see `ViewerStream`."""
+    address: bytes
+    """The client's address as the log has it; so `port`."""
+    port: bytes
+    admitted: tuple[AccessListMatcher, ...]
+    """Access lists that have let this client in."""
+    buckets: Buckets
+    """Of rate limits: those of its viewer's address that are known."""
+    session: Session | None
+    """Of TLS."""
+
+
 class HeadCache:
     """Rendered hits by the heads that asked for them; the oldest is forgotten first (CLOCK)."""
 
@@ -160,16 +174,30 @@ class HeadCache:
         for lines in block.lines:
             cached = lines.get(line)
             if cached is not None:
-                return self._repeat(connection, cached, block, None, data, now)
-        return False
+                break
+        else:
+            return False
+        request_id = self._repeat(connection, cached, block, len(data), now)
+        if not request_id:
+            return False
+        answer, body = cached.answer, cached.answer.body
+        if len(body) <= SMALL_BODY_BYTES:
+            connection.transport.write(b"".join((answer.start, request_id, HEAD_END, body)))
+        else:
+            connection.outgoing.write(b"".join((answer.start, request_id, HEAD_END)), body)
+        connection.deadline = now + connection.listener.limits.idle_s_max
+        return True
 
     def _repeat(
-        self, connection: Http1Connection, cached: CachedHit, block: FieldBlock,
-        call: PeerCall | None,  # what a peer's head says; its credential is judged last, used up
-        data: bytes, now: float,
-    ) -> bool:  # fmt: skip
-        """Answer the head `data`, if the lease of its hit stands: only here is that judged."""
-        answer, listener = cached.answer, connection.listener
+        self, connection: RepeatingConnection, cached: CachedHit, block: FieldBlock,
+        received: int, now: float,  # the size of the head
+        call: tuple[PeerCall, bytes] | None = None,  # of a peer: what its head says, and the head
+    ) -> bytes:  # fmt: skip
+        """Log and count a hit that is given again, if its lease stands: only here is that judged.
+
+        Gives the id it is to be sent with; empty: it may not be given.
+        """
+        answer, wire, listener = cached.answer, cached.wire, connection.listener
         marks, entry = listener.marks, answer.entry
         if not (
             entry.alive
@@ -183,24 +211,18 @@ class HeadCache:
             and ((by := answer.route.access_list) is None or call or by in connection.admitted)
             and (not answer.limits or call or takes_tokens(connection, cached, block, now))
         ):
-            return False
-        if now >= answer.same_until:
-            answer.renew(now, listener.request_log)
-        body = answer.body
-        if call is not None:
-            if not listener.admits_repeated(call, data):
-                return False
-            request_id, trace = call.id, call.trace[TRACE_ID] or b"-"
-            connection.outgoing.write(answer.start, body)
-        else:
+            return b""
+        if now >= wire.same_until:
+            wire.renew(now, listener.request_log)
+        if call is None:
             request_id, trace = listener.ids.next(), b"-"  # none is remembered that has one
-            if len(body) <= SMALL_BODY_BYTES:
-                connection.transport.write(b"".join((answer.start, request_id, HEAD_END, body)))
-            else:
-                connection.outgoing.write(b"".join((answer.start, request_id, HEAD_END)), body)
-        log, received = listener.request_log, len(data)
+        else:  # its credential is judged last, for it is used up
+            if not listener.admits_repeated(*call):
+                return b""
+            request_id, trace = call[0].id, call[0].trace[TRACE_ID] or b"-"
+        log = listener.request_log
         line = (
-            answer.line_start, block.address or connection.address, cached.start, block.agent,
+            wire.line_start, block.address or connection.address, cached.start, block.agent,
             cached.word, request_id, block.host, NUMBERS[received], block.rest, cached.end,
             block.port or connection.port, cached.tail,
             block.extras and b"%b%b\t%d\n" % (block.extras, trace, now * 1_000),
@@ -210,13 +232,12 @@ class HeadCache:
             log.repeated.append(cached)
         cached.times += 1
         cached.bytes_in += received
-        cached.bytes_out += answer.sent_bytes
-        connection.deadline = now + listener.limits.idle_s_max
-        return True
+        cached.bytes_out += wire.sent_bytes
+        return request_id
 
     def learn(
         self,
-        connection: Http1Connection,
+        connection: RepeatingConnection,
         head: bytes,
         request: Request,
         summary: RequestSummary,
@@ -246,7 +267,7 @@ class HeadCache:
         site = listener.frontend.table.by_id[answer.route.distribution.id]  # Host is in a block
         if site.limits_by_fields:
             block.buckets = named_buckets(connection, site.limits_by_fields, request)
-        self.add_line(head, lines[place], cached)
+        self.add_line(head[: head.find(b"\r\n")], lines[place], cached)
         listener.made()
         if connection.trusted:
             block.trusted = True
@@ -287,9 +308,8 @@ class HeadCache:
             name in names for entry in entries for name, _ in entry.selected
         )
 
-    def add_line(self, head: bytes, lines: Lines, cached: CachedHit) -> None:
-        """Keep the hit for the line of `head`."""
-        line = head[: head.find(b"\r\n")]
+    def add_line(self, line: bytes, lines: Lines, cached: CachedHit) -> None:
+        """Keep the hit for a line."""
         if line not in lines:
             if self.full:
                 self._forget_one()
@@ -352,8 +372,22 @@ class HeadCache:
         return len(self._order) >= self._answers_max
 
 
+def may_repeat(connection: RepeatingConnection, hit: Hit, request: Request) -> bool:
+    """Whether what `hit` gives may be given again to who sends the same head.
+
+    It was decided for this connection, which remembers the access list that let it in.
+    """
+    access_list = hit.route.access_list
+    worth = hit.until > 0 and request.length == 0 and not hit.route.depends_on_viewer
+    if connection.trusted:  # a proxy's viewers are asked one by one
+        return worth and access_list is None and not connection.listener.has_list
+    if access_list is not None and access_list not in connection.admitted:
+        connection.admitted = (access_list, *connection.admitted[: ADMITTED_MAX - 1])
+    return worth
+
+
 def takes_tokens(
-    connection: Http1Connection, cached: CachedHit, block: FieldBlock, now: float
+    connection: RepeatingConnection, cached: CachedHit, block: FieldBlock, now: float
 ) -> bool:
     """Whether every limit of a hit's behavior lets it be given once more; then a token is gone.
 
@@ -371,7 +405,7 @@ def takes_tokens(
 
 
 def address_bucket(
-    connection: Http1Connection, block: FieldBlock, limit: RateLimitRule, table: TokenBuckets
+    connection: RepeatingConnection, block: FieldBlock, limit: RateLimitRule, table: TokenBuckets
 ) -> int:
     """The bucket of the viewer's address, which the connection, or a proxy's block, keeps."""
     if block.network:
@@ -389,56 +423,10 @@ def address_bucket(
 
 
 def named_buckets(
-    connection: Http1Connection, limits: Iterable[RateLimitRule], request: Request
+    connection: RepeatingConnection, limits: Iterable[RateLimitRule], request: Request
 ) -> Buckets:
     """The buckets of `request` that no address says, of those limits that have one."""
     frontend = connection.listener.frontend
     assert isinstance(frontend, ViewerFrontend), "peers have no limits"
     values = ((limit, limit.value(request)) for limit in limits)
     return {one: frontend.buckets.bucket(one, value) for one, value in values if value is not None}
-
-
-def worth_remembering(head: bytes, limit: int) -> bool:
-    """Whether a head is one that comes again: in origin-form, short, from no tier of ours, and of
-    no trace, which each request has another one of.
-    """
-    cut, folded = head.find(b"\r\n"), head.lower()
-    return (
-        cut <= LINE_BYTES_MAX
-        and len(head) - cut <= BLOCK_BYTES_MAX
-        and limit >= LINE_BYTES_MAX + BLOCK_BYTES_MAX
-        and head[head.find(b" ") + 1 : cut].startswith(b"/")
-        and PRIVATE not in folded
-        and TRACED not in folded
-        and AMZN_TRACED not in folded
-    )
-
-
-def key_names(route: Route) -> Names:
-    """The fields (lower case) that bear on answers from the cache on `route`; None: all may."""
-    if route.viewer_headers:
-        return None  # made of the agent, of how many fields there are, of their order
-    policy = route.behavior.cache_policy
-    names = ALWAYS | set(lower_names(policy.headers.items))
-    if route.semantics.scheme_in_key:
-        names |= {PROTO}
-    if has_cookies(policy) or route.trust is not None:  # signatures come in cookies, too
-        names |= {COOKIE}
-    return names
-
-
-def distinct_key_names(table: RouteTable) -> tuple[Names, ...]:
-    """What bears on the routes of `table`, each once; more than a few are made one."""
-    distinct = tuple(dict.fromkeys(key_names(route) for route in table.routes()))
-    if len(distinct) <= DISTINCT_MAX:
-        return distinct
-    if None in distinct:
-        return (None,)
-    return (frozenset().union(*[names or () for names in distinct]),)
-
-
-def key_fields(fields: Fields, names: Names) -> Fields:
-    """Those of a request's fields that bear, in their order."""
-    if names is None:
-        return fields
-    return tuple([field for field in fields if field[0] in names or field[0].startswith(PREFIXES)])

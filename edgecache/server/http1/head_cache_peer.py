@@ -10,14 +10,14 @@ from edgecache.cluster.credentials import claimed_sender
 from edgecache.http.message import Request
 from edgecache.rules.routing import Route, RouteTable
 from edgecache.server.http1.head_cache import (
-    BLOCK_BYTES_MAX,
-    LINE_BYTES_MAX,
     NUMBERS,
     CachedHit,
     FieldBlock,
     HeadCache,
     Lines,
+    RepeatingConnection,
 )
+from edgecache.server.http1.head_cache_fields import BLOCK_BYTES_MAX, LINE_BYTES_MAX
 from edgecache.server.http1.interface import Http1Connection
 from edgecache.server.http1.rendered_hit import RenderedHitLease
 from edgecache.server.request_log import RequestOutcome, RequestSummary
@@ -54,11 +54,15 @@ class PeerHeadCache(HeadCache):
         session = connection.session
         if session is not None and not session.admits(claimed_sender(call.credential)):
             return False
-        return self._repeat(connection, cached, block, call, data, now)
+        if not self._repeat(connection, cached, block, len(data), now, (call, data)):
+            return False
+        connection.outgoing.write(cached.answer.start, cached.answer.body)
+        connection.deadline = now + connection.listener.limits.idle_s_max
+        return True
 
     def learn(
         self,
-        connection: Http1Connection,
+        connection: RepeatingConnection,
         head: bytes,
         request: Request,
         summary: RequestSummary,
@@ -75,7 +79,7 @@ class PeerHeadCache(HeadCache):
         lines = self.lines(request, None, listener.frontend.table)
         outcome = RequestOutcome(answer.status, answer.result, 0, answer.fields, route=answer.route)
         parts = listener.request_log.parts(summary, outcome)
-        self.add_line(bare, lines[0], CachedHit.of(lease, parts))
+        self.add_line(bare[: call.start], lines[0], CachedHit.of(lease, parts))
         listener.made()
         block = PeerFieldBlock(lines, None, parts.agent, parts.host, parts.rest, parts.extras)
         block.epoch = listener.marks.epoch

@@ -6,7 +6,7 @@ with each request (its id) each time; all else is made once.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from edgecache.cache.outcome import Hit, Outcome
 from edgecache.http.head import keeps_alive, response_head
@@ -24,11 +24,26 @@ HEAD_END = b"\r\n\r\n"
 _MADE_ANEW = frozenset({b"age", b"cache-status", b"x-amz-cf-id"})
 
 
+class RenderedResponse(Protocol):
+    """A rendered hit as one version of HTTP sends it, and as the log tells of that."""
+
+    same_until: float
+    """The first instant (epoch seconds) at which `renew` is due."""
+    line_start: bytes
+    """Of the log's line, through sc-bytes."""
+    sent_bytes: int
+
+    def renew(self, now: float, log: RequestLog) -> None:
+        """Make anew what a second changes."""
+        ...
+
+
 class RenderedHitLease(NamedTuple):
     """A rendered hit, and until when (epoch seconds) it may be given again for the same bytes."""
 
     answer: RenderedHit
     until: float
+    wire: RenderedResponse
 
 
 class RenderedHit:

@@ -10,11 +10,13 @@ from edgecache.http.message import HeadLimits
 from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.server.http1 import head_cache as memo_module
 from edgecache.server.http1.head_cache import (
-    BLOCK_BYTES_MAX,
-    LINE_BYTES_MAX,
     CachedHit,
     FieldBlock,
     HeadCache,
+)
+from edgecache.server.http1.head_cache_fields import (
+    BLOCK_BYTES_MAX,
+    LINE_BYTES_MAX,
     worth_remembering,
 )
 from edgecache.server.http1.rendered_hit import RenderedHitLease
@@ -47,8 +49,9 @@ def head(target: str = "/a", *fields: str) -> bytes:
 
 def learn(memo: HeadCache, data: bytes, table: RouteTable = TABLE, place: int = 0) -> CachedHit:
     found = memo.lines(parse_request_head(data, HeadLimits()), None, table)
-    known = CachedHit.of(RenderedHitLease(answered(), NOW + 55), NO_PARTS)
-    memo.add_line(data, found[place], known)
+    answer = answered()
+    known = CachedHit.of(RenderedHitLease(answer, NOW + 55, answer), NO_PARTS)
+    memo.add_line(data[: data.find(b"\r\n")], found[place], known)
     memo.add_block(data, FieldBlock(found, None, b"", b"", b""))
     return known
 

@@ -23,7 +23,7 @@ from edgecache.rules.caching.key import cache_key
 from edgecache.rules.caching.reuse import judge
 from edgecache.rules.response.status_and_ranges import plan_reply
 from edgecache.rules.routing import RouteTable, compile_routes, route
-from edgecache.server.http1.head_cache import key_fields, key_names
+from edgecache.server.http1.head_cache_fields import key_fields, key_names
 from edgecache.store.entry import Entry
 from tests.rules.pieces import NOW, answer, lines
 

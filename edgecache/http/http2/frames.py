@@ -107,28 +107,31 @@ FORMS = {
 class FrameReader:
     """Bytes read and not yet taken as frames: whole ones, and the start of one."""
 
-    __slots__ = ("_at", "_held")
+    __slots__ = ("at", "held")
 
     def __init__(self) -> None:
-        self._held: bytes | bytearray = b""
-        self._at = 0
+        self.held: bytes | bytearray = b""
+        self.at = 0  # where in `held` the next frame begins
 
     def add(self, data: bytes) -> None:
         """Append bytes that came."""
-        held = self._held
-        if self._at == len(held):
-            self._held, self._at = data, 0
+        held = self.held
+        if self.at == len(held):
+            self.held, self.at = data, 0
+            return
+        rest, self.at = len(held) - self.at, 0
+        if rest <= len(data):  # which pays for the copy
+            self.held = bytes(held[-rest:]) + data
             return
         if isinstance(held, bytes):
-            held = self._held = bytearray(held[self._at :])
+            held = self.held = bytearray(held[-rest:])
         else:
-            del held[: self._at]
-        self._at = 0
+            del held[:-rest]
         held += data
 
     def next(self) -> Frame | None:
         """The next whole frame; None when more must come. Http2ConnectionError."""
-        held, at = self._held, self._at
+        held, at = self.held, self.at
         left = len(held) - at
         if left < HEADER_BYTES:
             return None
@@ -141,36 +144,36 @@ class FrameReader:
         end = at + HEADER_BYTES + length
         payload = bytes(held[at + HEADER_BYTES : end])
         if end == len(held):
-            self._held, self._at = b"", 0
+            self.held, self.at = b"", 0
         else:
-            self._at = end
+            self.at = end
         _check_form(kind, length, stream_id)
         return Frame(kind, flags, stream_id, payload)
 
     def data_stream(self) -> int:
         """The stream of the DATA frame that has begun to come, if it is one; else 0."""
-        held, at = self._held, self._at
+        held, at = self.held, self.at
         if len(held) - at < HEADER_BYTES or held[at + 3] != DATA:
             return 0
         return int.from_bytes(held[at + 5 : at + 9], "big") & STREAM_ID_MAX
 
     def preface(self) -> bool:
         """Take the preface; False when more of it must come. Http2ConnectionError: it is none."""
-        start = bytes(self._held[self._at : self._at + len(PREFACE)])
+        start = bytes(self.held[self.at : self.at + len(PREFACE)])
         if not PREFACE.startswith(start):
             raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "no connection preface")
         if len(start) < len(PREFACE):
             return False
-        self._at += len(PREFACE)
+        self.at += len(PREFACE)
         return True
 
     def clear(self) -> None:
         """Forget all that is here."""
-        self._held, self._at = b"", 0
+        self.held, self.at = b"", 0
 
     def __len__(self) -> int:
         """Bytes held."""
-        return len(self._held) - self._at
+        return len(self.held) - self.at
 
 
 def _check_form(kind: int, length: int, stream_id: int) -> None:

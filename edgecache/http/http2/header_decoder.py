@@ -10,6 +10,7 @@ was. On a block that ends too early `jh2` panics, with lines on standard error: 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from edgecache.http.http2.frames import (
@@ -23,6 +24,7 @@ from edgecache.http.http2.frames import (
 )
 
 CONTINUATIONS_MAX = 16  # of one block, whose bytes are bounded, too: four are full (CVE-2024-27316)
+TABLE_DIGEST_BYTES = 32  # two that differ have the same with no chance worth a name
 TABLE_BYTES_MAX = 4_096  # RFC 7541 §4.2, RFC 9113 §6.5.2: the default, which we never change
 
 HeaderFields = Sequence[tuple[bytes, ...]]
@@ -81,34 +83,41 @@ header_decoder = _chosen()
 """A decoder for one connection; of each list at most so many bytes, as SETTINGS counts them."""
 
 
-def require_whole(block: bytes) -> None:
+def require_whole(block: bytes) -> bytes:
     """Http2ConnectionError for a block that ends within a field (RFC 7541 §6), or changes the
     table's size behind one (§4.2). Numbers have at most five bytes (§5.1 wants a bound).
+
+    Gives the bytes of what changes the dynamic table: its size, and fields put there (§6.2.1).
     """
     at, end, size = 0, len(block), 0
-    begun = False
+    begun, changes = False, b""
     try:
         while at < end:
             byte = block[at]
+            if byte >= 0x80:
+                begun = True
+                at, _ = (at + 1, 0) if byte != 0xFF else _number(block, at, 0x7F)
+                continue
+            field = at
             if byte & 0xE0 == 0x20:
                 if begun:
                     raise _malformed()
                 at, _ = _number(block, at, 0x1F)
-                continue
-            begun = True
-            if byte >= 0x80:
-                at, _ = (at + 1, 0) if byte != 0xFF else _number(block, at, 0x7F)
-                continue
-            at, size = _number(block, at, 0x3F if byte >= 0x40 else 0x0F)
-            if not size:
+            else:
+                begun = True
+                at, size = _number(block, at, 0x3F if byte >= 0x40 else 0x0F)
+                if not size:
+                    at, size = _number(block, at, 0x7F)
+                    at += size
                 at, size = _number(block, at, 0x7F)
                 at += size
-            at, size = _number(block, at, 0x7F)
-            at += size
+            if byte >= 0x20:
+                changes += block[field:at]
     except IndexError:
         raise _malformed() from None
     if at != end:
         raise _malformed()
+    return changes
 
 
 def _number(block: bytes, at: int, most: int) -> tuple[int, int]:
@@ -142,6 +151,7 @@ class HeaderList(NamedTuple):
     ends: bool  # the stream: nothing follows
     fields: HeaderFields
     size: int  # of its frames, in bytes
+    block: bytes = b""  # as it came, if it came in one frame and left the table as it was
 
 
 class HeaderBlockReader:
@@ -151,10 +161,13 @@ class HeaderBlockReader:
     connection ends: the rest of it would have to be decoded all the same.
     """
 
-    __slots__ = ("_bytes_max", "_count", "_decode", "_ends", "_parts", "_size", "stream_id")
+    __slots__ = (
+        "_bytes_max", "_count", "_decode", "_ends", "_parts", "_size", "stream_id", "table",
+    )  # fmt: skip
 
     def __init__(self, list_bytes_max: int) -> None:
         self.stream_id = 0  # whose block is not whole yet; 0: none
+        self.table = b""  # a digest of all that has changed the dynamic table; empty: it is
         self._bytes_max = list_bytes_max
         self._decode: HeaderDecoder | None = None  # made when it is needed: many only connect
         self._parts: list[bytes] = []
@@ -166,7 +179,10 @@ class HeaderBlockReader:
         ends = frame.flags & END_STREAM != 0
         content, size = content_of(frame), HEADER_BYTES + frame.size
         if frame.flags & END_HEADERS:
-            return HeaderList(frame.stream_id, ends, self._fields(content), size)
+            former = self.table
+            fields = self._fields(content)
+            block = content if self.table is former else b""
+            return HeaderList(frame.stream_id, ends, fields, size, block)
         self.stream_id, self._ends = frame.stream_id, ends
         self._parts, self._size, self._count = [content], size, 0
         return None
@@ -187,10 +203,13 @@ class HeaderBlockReader:
         return HeaderList(frame.stream_id, self._ends, fields, self._size)
 
     def _fields(self, block: bytes) -> HeaderFields:
-        require_whole(block)
+        changes = require_whole(block)
         if self._decode is None:
             self._decode = header_decoder(self._bytes_max)
-        return self._decode(block)
+        fields = self._decode(block)
+        if changes:  # two tables that the same bytes have made are the same (RFC 7541 §2.2)
+            self.table = blake2b(self.table + changes, digest_size=TABLE_DIGEST_BYTES).digest()
+        return fields
 
     @property
     def held_bytes(self) -> int:

@@ -16,6 +16,9 @@ from edgecache.config.origins import REGION_DEFAULT
 from edgecache.config.rate_limits import RateLimit
 
 ViewerProtocol = Literal["http1.1", "h2", "h2c"]
+HTTP_VERSIONS = ("http1.1", "http2", "http3", "http2and3")
+"""Of a distribution. CloudFront's API Reference, "HttpVersion": HTTP/1.1 is always spoken, and what
+the value names beside it. So `http3` alone is without HTTP/2."""
 SOCKET_DEFAULT = "unix:regional.sock"
 
 
@@ -41,7 +44,8 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `trusted_proxies` are addresses and networks of the balancers in front: what these say of their
     viewers counts. With `proxy_protocol` each connection to `listen` and `listen_tls` begins with a
     PROXY header, of version 1 or 2, from one of these (from anybody where none is named).
-    `protocols`: `h2` is offered at `listen_tls`, `h2c` (by prior knowledge) taken at `listen`.
+    `protocols`: `h2` is offered at `listen_tls` for names whose distributions allow it, `h2c` (by
+    prior knowledge) taken at `listen`; None: HTTP/1.1, and `h2` where there is a `listen_tls`.
     `rate_limits` are asked of all that is asked here, before those of behaviors.
     `access_list` says whose connections are taken: who is not let in is told nothing.
     """
@@ -51,7 +55,7 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: str
     advertise: str = ""
     listen_tls: str = ""
-    protocols: tuple[ViewerProtocol, ...] = ("http1.1",)
+    protocols: tuple[ViewerProtocol, ...] | None = None
     proxy_protocol: Literal["off", "required"] = "off"
     trusted_proxies: tuple[str, ...] = ()
     health_listen: str = ""
@@ -62,6 +66,13 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     disk: Disk | None = None
     access_list: AccessList | None = None
     flow_log: FlowLogSettings | None = None
+
+    @property
+    def spoken(self) -> tuple[ViewerProtocol, ...]:
+        """`protocols`, or what is spoken where they are not said."""
+        if self.protocols is not None:
+            return self.protocols
+        return ("http1.1", "h2") if self.listen_tls else ("http1.1",)
 
 
 class RegionalCache(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -126,3 +137,8 @@ class Reserve(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     look_s_max: float = 2
     queue_bytes_max: int = 64 * MIB
     uploads_max: int = 4
+
+
+def allows_http2(http_version: str) -> bool:
+    """Whether viewers of a distribution with this `http_version` may be offered HTTP/2."""
+    return http_version in ("http2", "http2and3")

@@ -97,7 +97,7 @@ from edgecache.server.location_access import LocationAccess
 from edgecache.server.peer_tls import PeerTlsPort
 from edgecache.server.request_log import RequestIds, RequestLog
 from edgecache.server.request_tracing import OF_TIERS, RequestTracing
-from edgecache.server.tls import HTTP_1_1
+from edgecache.server.tls import HTTP_1_1, HTTP_2
 from edgecache.store.disk.availability import DiskEnvironment
 from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles
@@ -184,7 +184,7 @@ class NodeParts:
         node = self._node("edge", tier, front)
         node.address = self._told_address(location)
         node.listener.proxied = location.proxy_protocol == "required"
-        node.listener.prior_knowledge = "h2c" in location.protocols
+        node.listener.prior_knowledge = "h2c" in location.spoken
         if location.trusted_proxies:
             node.listener.trusted_proxies = TrustedProxies(location.trusted_proxies)
         if location.access_list is not None or location.flow_log is not None:
@@ -199,8 +199,8 @@ class NodeParts:
             shown = replace(self.served, state_dir=self.config.state_dir)
             watch = CertificateWatch(shown, wall_clock, speaks=self.name.endswith("-1"))
             node.certificates = watch
-            if "h2" in location.protocols:
-                watch.port.offer(("h2", *HTTP_1_1))
+            if "h2" in location.spoken:
+                watch.port.offer((HTTP_2, *HTTP_1_1))
             node.tls_listener = node.listener.secured(watch.port, self._head_cache(tier))
         return node
 

@@ -10,12 +10,13 @@ import os
 import ssl
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
 
 from edgecache.cluster.certificates import site_certificate_path
+from edgecache.config.caches import allows_http2
 from edgecache.config.model import Config, Distribution, UnavailableSite
 from edgecache.config.refused_distributions import names_of
 from edgecache.server.dev_certificate import (
@@ -144,18 +145,20 @@ def load_certificates(
     Distributions with the same file and policy share one; each that names no file has a
     development certificate of its own. What has not changed is taken from `former`. A pair of
     files without fault counts; of others what `files` read before, or none, and `files` says why.
+    Who names no distribution may mean one without HTTP/2: the default one offers it if all do.
     """
     soon = now + timedelta(days=RENEW_DAYS)
     known = {one.identity: one for one in former if one.file or one.ends > soon}
     files = files or CertificateFiles()
     wanted = _wanted(config)
+    every = all(one.http2 for one in wanted)
     theirs = _from_files([one for one in wanted if one.pair is not None], files, known)
     without = [one for one in wanted if one.pair is None]
     if wanted and not without:
         return theirs
     names = [name for one in without for name in one.names]
     made = development(config.state_dir, names, now)
-    default = _Source(made.default, made.default, "TLSv1").loaded(frozenset(), known)
+    default = _Source(made.default, made.default, "TLSv1", every).loaded(frozenset(), known)
     ours = [_development(one, made, known) for one in without]
     return (default, *ours, *theirs)
 
@@ -167,20 +170,21 @@ class _Wanted:
     names: tuple[str, ...]
     policy: str
     pair: FilePair | None  # None: one is made here
+    http2: bool
 
     @classmethod
     def of(cls, one: Distribution, issued: FilePair | None) -> _Wanted:
         given = one.viewer_certificate
         names = tuple(name.lower() for name in names_of(one))
         pair = (given.certificate_file, given.key_file) if given.certificate_file else issued
-        return cls(names, given.minimum_protocol_version, pair)
+        return cls(names, given.minimum_protocol_version, pair, allows_http2(one.http_version))
 
     @classmethod
     def of_unavailable(cls, one: UnavailableSite, issued: FilePair | None) -> _Wanted:
-        """Its names answer 503, by a certificate that its viewers trust."""
+        """Its names answer 503, by a certificate that its viewers trust, and by HTTP/1.1."""
         names = tuple(name.lower() for name in one.names)
         pair = (one.certificate_file, one.key_file) if one.certificate_file else issued
-        return cls(names, "TLSv1", pair)
+        return cls(names, "TLSv1", pair, False)
 
 
 def _wanted(config: Config) -> list[_Wanted]:
@@ -203,6 +207,7 @@ class _Source:
     certificate: bytes
     key: bytes
     policy: str
+    http2: bool
     file: str = ""
 
     def loaded(
@@ -224,38 +229,44 @@ class _Source:
         covers = names | frozenset(_bytes(listed))
         name = min(listed, key=lambda one: (one.encode() not in names, len(one), one), default="")
         begins, ends = found.not_valid_before_utc, found.not_valid_after_utc
-        return Certificate(context, minimum, names, covers, identity, ends, self.file, name, begins)
+        return Certificate(
+            context, minimum, names, covers, identity, ends, self.file, name, begins, self.http2
+        )
 
 
 def _from_files(
     wanted: Sequence[_Wanted], files: CertificateFiles, known: Mapping[Hashable, Certificate]
 ) -> tuple[Certificate, ...]:
-    """One for each content and policy, for the names of all that share it."""
+    """One for each content, policy and `http2`, for the names of all that share it."""
     pairs = dict.fromkeys(one.pair for one in wanted if one.pair is not None)
     read = {pair: files.read(pair) for pair in pairs}
     files.forget_all_but(pairs)
-    sources: dict[tuple[bytes, bytes, str], _Source] = {}
+    sources: dict[tuple[bytes, bytes, str, bool], _Source] = {}
     names: dict[_Source, set[bytes]] = {}
     for one in wanted:
         found = None if one.pair is None else read[one.pair]
         if one.pair is None or found is None:
             continue
-        source = _Source(*found, one.policy, one.pair[0])
-        source = sources.setdefault((*found, one.policy), source)
+        source = _Source(*found, one.policy, one.http2, one.pair[0])
+        source = sources.setdefault((*found, one.policy, one.http2), source)
         names.setdefault(source, set()).update(_bytes(one.names))
-    return tuple(source.loaded(frozenset(held), known) for source, held in names.items())
+    shared = tuple(source.loaded(frozenset(held), known) for source, held in names.items())
+    first = next(iter(names), None)
+    if first is None or not first.http2 or all(one.http2 for one in wanted):
+        return shared
+    return (replace(first, http2=False).loaded(frozenset(), known), *shared)
 
 
 def _development(
     one: _Wanted, made: DevelopmentCertificate, known: Mapping[Hashable, Certificate]
 ) -> Certificate:
     """Of a distribution's own names; the authority's key says whose it is."""
-    identity = (one.names, one.policy, made.default)
+    identity = (one.names, one.policy, one.http2, made.default)
     if identity in known:
         return known[identity]
     local = LOCAL if "*" in one.names or not one.names else ()
     pem = made.certificate((*one.names, *local))
-    source = _Source(pem, pem, one.policy)
+    source = _Source(pem, pem, one.policy, one.http2)
     return source.loaded(frozenset(_bytes(one.names)), known, identity)
 
 

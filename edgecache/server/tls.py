@@ -16,10 +16,17 @@ from datetime import datetime
 from edgecache.cache.outcome import Refusal
 
 HTTP_1_1 = ("http/1.1",)
+HTTP_2 = "h2"
 SESSIONS_MAX = 4_096  # certificates times suites; a refused one only costs its entry
 MISDIRECTED = Refusal(
     421,
     "The certificate of this connection is not for the host name.",
+    "InvalidRequest",
+    reason="misdirected",
+)
+NOT_BY_HTTP_2 = Refusal(
+    421,
+    "The host name is served by HTTP/1.1 alone: ask on a connection of its own.",
     "InvalidRequest",
     reason="misdirected",
 )
@@ -49,7 +56,8 @@ POLICIES: dict[str, tuple[ssl.TLSVersion, str]] = {
 class Certificate:
     """A certificate and the distributions that share it.
 
-    `names` are those it answers to, `covers` all it is for.
+    `names` are those it answers to, `covers` all it is for. `http2`: these distributions allow
+    HTTP/2; those that do not have a `Certificate` of their own, made of the same bytes or not.
     """
 
     context: ssl.SSLContext
@@ -61,6 +69,7 @@ class Certificate:
     file: str = ""  # where it was read, if it was
     name: str = ""  # the first it is for
     begins: datetime | None = None
+    http2: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +113,7 @@ class TlsPort:
     """The certificates of one port, and the context that chooses among them."""
 
     certificates: tuple[Certificate, ...] = ()  # the first is the default
-    protocols: tuple[str, ...] = HTTP_1_1  # offered by ALPN (RFC 7301), the best first
+    protocols: tuple[str, ...] = HTTP_1_1  # by ALPN (RFC 7301), the best first, where allowed
     context: ssl.SSLContext = field(init=False)
     _by_name: dict[bytes, Certificate] = field(default_factory=dict)
     _sessions: dict[tuple[Certificate, str, str, bool], Session] = field(default_factory=dict)
@@ -117,8 +126,9 @@ class TlsPort:
     def use(self, certificates: tuple[Certificate, ...]) -> None:
         """Replace them from the next handshake on; open connections keep theirs."""
         self.certificates = certificates
+        without = [name for name in self.protocols if name != HTTP_2]
         for one in certificates:
-            one.context.set_alpn_protocols([*self.protocols])
+            one.context.set_alpn_protocols([*self.protocols] if one.http2 else without)
         self._by_name = {name: one for one in reversed(certificates) for name in one.names}
         self._sessions = {}
 

@@ -10,13 +10,14 @@ from edgecache.server.dev_certificate import ca_file, development_certificate
 from tests.end_to_end.installation import Up, make_installation, start_up
 from tests.end_to_end.processes import free_ports
 
-OWN = "own.test"  # a site with a certificate of its own, TLS 1.3 at least
+OWN = "own.test"  # a site with a certificate of its own, TLS 1.3 at least, without HTTP/2
 
 _OWN_SITE = """
 [[distributions]]
 id = "EOWN"
 aliases = ["own.test"]
 default_root_object = "about.html"
+http_version = "http1.1"
 default_behavior = {{ origin = "bucket" }}
 
 [[distributions.origins]]

@@ -81,9 +81,14 @@ def test_the_oldest_version_is_the_sites_own(secure: Secure) -> None:
     assert refused.exit_code in CURL_RECEIVE
 
 
-def test_http_2_is_not_offered(secure: Secure) -> None:
-    answer = curl(secure.url("localhost"), "--cacert", str(secure.ca), "--http2")
-    assert (answer.exit_code, answer.status) == (0, 200)
+def test_http_2_is_offered_as_the_distribution_says(secure: Secure) -> None:
+    answer = curl(secure.url("localhost"), "--cacert", str(secure.ca))
+    assert (answer.exit_code, answer.status, answer.version) == (0, 200, "2")
+    own = ("--http2", *secure.resolve(OWN), "--cacert", str(secure.own_ca))
+    answer = curl(secure.url(OWN), *own)
+    assert (answer.exit_code, answer.status, answer.version) == (0, 200, "1.1")
+    answer = curl(secure.url("localhost"), "--cacert", str(secure.ca), "--http1.1")
+    assert (answer.exit_code, answer.status, answer.version) == (0, 200, "1.1")
 
 
 def test_plain_http_goes_on_beside_it(secure: Secure) -> None:

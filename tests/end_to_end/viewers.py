@@ -18,12 +18,16 @@ ANSWER_S_MAX = 60
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What curl got. `fields` by lower-case name; `exit_code` is curl's, 0 for a whole answer."""
+    """What curl got. `fields` by lower-case name; `exit_code` is curl's, 0 for a whole answer.
+
+    `version` of HTTP is the last head's: `1.1` or `2`.
+    """
 
     exit_code: int
     status: int
     fields: dict[str, str]
     body: bytes
+    version: str = ""
 
     @property
     def x_cache(self) -> str:
@@ -40,8 +44,11 @@ def curl(url: str, *options: str) -> Answer:
         head, body = Path(name, "head"), Path(name, "body")
         command = [*_CURL, "--dump-header", str(head), "--output", str(body), *options, url]
         done = subprocess.run(command, capture_output=True, timeout=2 * ANSWER_S_MAX)
-        status, fields = _parsed(head.read_bytes().decode("latin-1") if head.exists() else "")
-        return Answer(done.returncode, status, fields, body.read_bytes() if body.exists() else b"")
+        heads = head.read_bytes().decode("latin-1") if head.exists() else ""
+        status, fields = _parsed(heads)
+        content = body.read_bytes() if body.exists() else b""
+        version = heads.rpartition("HTTP/")[2].partition(" ")[0]
+        return Answer(done.returncode, status, fields, content, version)
 
 
 def wait_until_regional_is_asked(edge: str) -> None:

@@ -28,8 +28,7 @@ class UnsupportedMember:
     """A member of a DistributionConfig. `X[]` in its place is each of the `Items` of X.
 
     `code` is that of the refusal, empty when it is only told; `off` are values that ask for
-    nothing, beside what is empty, zero, false or not enabled. `default` is the value CloudFront
-    fills in: told only where somebody asks for it by name. What is refused and does not stop a
+    nothing, beside what is empty, zero, false or not enabled. What is refused and does not stop a
     distribution is told of one that has it already, which goes on being served.
     """
 
@@ -37,12 +36,11 @@ class UnsupportedMember:
     why: str
     code: str = ""
     off: tuple[object, ...] = ()
-    default: object = None
     stops: bool = True
 
-    def asks(self, value: object, *, as_given: bool) -> bool:
+    def asks(self, value: object) -> bool:
         """Whether a value of it asks for something."""
-        if value in self.off or (not as_given and value == self.default):
+        if value in self.off:
             return False
         return value is False if True in self.off else not _is_off(value)
 
@@ -102,7 +100,11 @@ MEMBERS: tuple[UnsupportedMember, ...] = (
         "InvalidArgument",
         stops=False,
     ),
-    UnsupportedMember("HttpVersion", "HTTP/1.1 is spoken", off=("http1.1",), default="http2"),
+    UnsupportedMember(
+        "HttpVersion",
+        "HTTP/3 is not spoken: `http3` gets HTTP/1.1, `http2and3` HTTP/2 and 1.1",
+        off=("http1.1", "http2"),
+    ),
     UnsupportedMember("PriceClass", "every location serves", off=("PriceClass_All", "None")),
     UnsupportedMember("IsIPV6Enabled", "`listen` says which addresses are served", off=(True,)),
     UnsupportedMember("Staging", "it is served at its own domain name, as any other"),
@@ -180,20 +182,18 @@ def unsupported(
     geo: bool,
     log_buckets: Collection[str] = (),
     shields: Collection[str] | None = (),
-    as_given: bool = False,
 ) -> tuple[Unsupported, ...]:
     """Members of a DistributionConfig that ask for something unsupported.
 
     `geo`: there is a geo_database. `log_buckets`: those that logs are delivered to. `shields`: what
-    an origin shield may name; None: anything, there is one cache before all origins. `as_given`:
-    nobody has filled in its defaults.
+    an origin shield may name; None: anything, there is one cache before all origins.
     """
     return tuple(
         Unsupported(member, place)
         for member in MEMBERS
         if not (geo and member.place == GEO)
         for place, value in _values(config, member.place.split("."), "")
-        if member.asks(value, as_given=as_given)
+        if member.asks(value)
         and not (member.place == LOGGING and _text_of(value, "Bucket") in log_buckets)
         and not (member.place == SHIELD and _is_shield(value, shields))
     )

@@ -201,11 +201,11 @@ def _check_locations(config: Config, problems: Problems) -> None:
 
 def _check_protocols(location: Location, where: str, problems: Problems) -> None:
     """HTTP/1.1 is always spoken; HTTP/2 where there is TLS, or the first bytes may say it."""
-    if "http1.1" not in location.protocols:
+    if "http1.1" not in location.spoken:
         problems.add(where, 'every listener speaks HTTP/1.1: add "http1.1"')
-    if len(set(location.protocols)) < len(location.protocols):
+    if len(set(location.spoken)) < len(location.spoken):
         problems.add(where, "names a protocol twice")
-    if "h2" in location.protocols and not location.listen_tls:
+    if "h2" in location.spoken and not location.listen_tls:
         problems.add(where, 'h2 is agreed on by TLS: set listen_tls, or say "h2c" for `listen`')
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from edgecache.config.caches import HTTP_VERSIONS
 from edgecache.config.model import (
     Config,
     Control,
@@ -38,7 +39,6 @@ MINIMUM_PROTOCOL_VERSIONS = (
     "TLSv1.2_2025",
     "TLSv1.3_2025",
 )
-HTTP_VERSIONS = ("http1.1", "http2", "http3", "http2and3")
 PRICE_CLASSES = ("PriceClass_100", "PriceClass_200", "PriceClass_All", "None")
 SSL_SUPPORT_METHODS = ("", "sni-only", "vip", "static-ip")
 

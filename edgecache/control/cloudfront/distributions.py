@@ -90,9 +90,7 @@ def create_with_tags(call: OperationContext) -> Document:
     )
 
 
-def _note_unsupported(
-    call: OperationContext, given: Document, *, as_given: bool = True
-) -> Document:
+def _note_unsupported(call: OperationContext, given: Document) -> Document:
     """Note the members a configuration is served without, for the answer; gives it back."""
     file = call.catalog.file
     members = unsupported(
@@ -100,7 +98,6 @@ def _note_unsupported(
         geo=bool(file.geo_database),
         log_buckets=log_buckets(file),
         shields=shield_names(file),
-        as_given=as_given,
     )
     call.unsupported.extend(one.member.place for one in members)
     return given
@@ -206,7 +203,7 @@ def get(call: OperationContext) -> Document:
 def get_config(call: OperationContext) -> Document:
     one = distribution(call, call.input["Id"])
     return {
-        "DistributionConfig": _note_unsupported(call, one.config, as_given=False),
+        "DistributionConfig": _note_unsupported(call, one.config),
         "ETag": one.etag,
     }
 
@@ -304,7 +301,7 @@ def runs_everywhere(call: OperationContext, one: Resource) -> bool:
 
 def _output(call: OperationContext, id: str) -> Document:
     one = distribution(call, id)
-    _note_unsupported(call, one.config, as_given=False)
+    _note_unsupported(call, one.config)
     return {"Distribution": shown(call, one), "ETag": one.etag}
 
 

@@ -57,7 +57,7 @@ VALUES: dict[str, tuple[Any, Any]] = {  # two legal values, where any text will 
     "ResponseHeadersPolicyId": (RESPONSE_HEADERS_POLICIES[0].id, RESPONSE_HEADERS_POLICIES[1].id),
     "OriginAccessIdentity": ("", "origin-access-identity/cloudfront/E2"),
     "ResponseCode": ("200", "404"),
-    "HttpVersion": ("http1.1", "http3"),
+    "HttpVersion": ("http2", "http3"),
     "IpAddressType": ("ipv4", "ipv6"),
     "ConnectionMode": ("direct", "tenant-only"),
     "SelectionCriteria": ("default", "media-quality-based"),
@@ -164,7 +164,7 @@ def walked() -> tuple[dict[str, bool], set[str]]:
             other = changed(base, path, value)
             place = general(path)
             found[place] = found.get(place, False) or read(other) != read(base)
-            told = unsupported(other, geo=False, as_given=True)
+            told = unsupported(other, geo=False)
             rows |= {one.member.place for one in told if is_listed(place, one.member.place)}
     return found, rows
 
@@ -221,7 +221,7 @@ def test_every_member_of_the_others_is_acted_on(
 )
 def test_what_the_model_has_is_read_by_somebody(model: Any) -> None:
     """Outside the configuration's own readers and writers; the rest is data, or in the table."""
-    told = {"price_class", "http_version", "ipv6_enabled", "logging"}
+    told = {"price_class", "ipv6_enabled", "logging"}
     told |= {"acm_certificate_arn", "iam_certificate_id", "ssl_support_method"}
     data = {"comment", "caller_reference", "kept", "tags"}
     folders = ("rules", "cache", "upstream", "server", "store")
@@ -242,15 +242,16 @@ def test_what_is_off_is_taken_in_silence() -> None:
         "Staging": False,
         "TenantConfig": {"ParameterDefinitions": []},
         "Logging": {"Enabled": False, "IncludeCookies": True, "Bucket": "", "Prefix": ""},
-        "HttpVersion": "http1.1",
     }
-    assert unsupported(MINIMAL | quiet, geo=False, as_given=True) == ()
+    assert unsupported(MINIMAL | quiet, geo=False) == ()
 
 
-def test_the_default_is_told_to_who_asks_for_it_by_name() -> None:
-    asked = MINIMAL | {"HttpVersion": "http2"}
-    assert [one.place for one in unsupported(asked, geo=False, as_given=True)] == ["HttpVersion"]
-    assert unsupported(asked, geo=False) == ()
+@pytest.mark.parametrize(
+    ("version", "told"), [("http1.1", 0), ("http2", 0), ("http3", 1), ("http2and3", 1)]
+)
+def test_http_3_is_told(version: str, told: int) -> None:
+    found = unsupported(MINIMAL | {"HttpVersion": version}, geo=False)
+    assert [one.place for one in found] == ["HttpVersion"] * told
 
 
 def test_places_are_those_of_the_document() -> None:

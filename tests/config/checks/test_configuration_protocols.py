@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from edgecache.config.caches import Location
 from tests.config.checks.test_configuration import SITE, problems
 
 
@@ -37,3 +38,23 @@ def spoken(*protocols: str, **more: str) -> dict[str, Any]:
 )
 def test_protocols(table: dict[str, Any], expected: list[str]) -> None:
     assert problems(table) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ("http1.1",)),
+        ({"listen_tls": "127.0.0.1:2"}, ("http1.1", "h2")),
+        ({"listen_tls": "127.0.0.1:2", "protocols": ("http1.1",)}, ("http1.1",)),
+        ({"listen_tls": "127.0.0.1:2", "protocols": ("http1.1", "h2c")}, ("http1.1", "h2c")),
+    ],
+)
+def test_http_2_is_spoken_by_tls_unless_the_location_says_otherwise(
+    given: dict[str, Any], expected: tuple[str, ...]
+) -> None:
+    assert Location(name="A", listen="127.0.0.1:1", **given).spoken == expected
+
+
+def test_an_empty_list_is_no_way_to_say_nothing() -> None:
+    expected = ['locations[0].protocols: every listener speaks HTTP/1.1: add "http1.1"']
+    assert problems(spoken(listen_tls="127.0.0.1:2")) == expected

@@ -105,6 +105,7 @@ class LogFollower:
         self._contact = contact
         self._epoch = ""  # of the log that was told last
         self._mark = ""  # of the number that was applied last, as told
+        self._polls = 0  # so many in this run, of whatever control
         self.failures = 0  # polls failed in a row: above 0, control is away
         self.drained_caches: frozenset[str] = frozenset()  # regional caches, as control said last
         self.drained = False  # whether an operator drains this node, as control said last
@@ -173,8 +174,8 @@ class LogFollower:
 
     async def _leave(self, client: httpx.AsyncClient) -> None:
         with contextlib.suppress(httpx.HTTPError):
-            query = urlencode({"instance": self.instance, "serves": int(self.serves)})
-            target = f"/nodes/{self._name}/leave?{query}"
+            query = {"instance": self.instance, "serves": int(self.serves), "poll": self._polls}
+            target = f"/nodes/{self._name}/leave?{urlencode(query)}"
             headers = self._headers("POST", target, b"")
             await client.post(target, content=b"", headers=headers, timeout=LEAVE_S_MAX)
 
@@ -212,7 +213,8 @@ class LogFollower:
         if self._is_new and several:  # its lease is wanted at once
             wait_s = 0.0
         query: dict[str, Any] = {"after": after, "wait_s": wait_s, "low": low}
-        query |= {"instance": self.instance, "serves": int(self.serves)}
+        self._polls += 1
+        query |= {"instance": self.instance, "serves": int(self.serves), "poll": self._polls}
         query |= {"epoch": self._epoch, "mark": self._mark, **as_query(OURS)}
         target = f"/log?{urlencode(query)}"
         headers = self._headers("GET", target, b"")

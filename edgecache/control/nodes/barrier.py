@@ -40,6 +40,7 @@ class _Known:
     leases: list[tuple[int, float]] = field(default_factory=list)  # (number, end), in order
     low: int = 0  # nothing it has stored or under way is older; see Log.trim
     least: int = 0  # what it is brought up to before it may go on serving without a lease
+    poll: int = 0  # the number of the newest of its polls that gave it a lease
     recorded: bool = True  # whether what must be written down of it is
 
     def blocks(self, seq: int, now: float, *, serves: bool) -> bool:
@@ -173,11 +174,13 @@ class Barrier:
             held.least, held.recorded = seq, True
             held.leases = [(seq, self._clock() + LEASE_S + DRIFT_S)]
 
-    def grant(self, node: Instance, seq: int, asked_at: float | None = None) -> float:
+    def grant(
+        self, node: Instance, seq: int, asked_at: float | None = None, poll: int = 0
+    ) -> float:
         """The answer that leaves now brings the node up to number `seq`, the newest there is.
 
         Gives for how many seconds after it asked, which was heard at `asked_at`, it may serve; 0:
-        not at all.
+        not at all. `poll` is the number of what it asked, see `remove_instance`.
         """
         assert self.is_recorded(node)
         now = self._clock()
@@ -196,17 +199,27 @@ class Barrier:
                 return 0.0
             lasting = [lease for lease in known.leases if now < lease[1] and lease[0] != seq]
             known.leases = [*lasting, (seq, end + DRIFT_S)]
+            known.poll = max(known.poll, poll)
         asked_at = now if asked_at is None else asked_at
         # No longer than DRIFT_S is for, however long the answer waited.
         return LEASE_S if nested == math.inf else min(LEASE_S, end - asked_at)
 
-    def remove_instance(self, node: Instance) -> None:
-        """A node has ended, or was removed by an operator. To be followed by `forget`."""
+    def remove_instance(self, node: Instance, poll: int = ALL) -> bool:
+        """A node has ended, or was removed by an operator. To be followed by `forget`.
+
+        `poll`: of its polls the newest when it said so. What was on its way for so long that a
+        newer one has brought a lease since removes nothing: False.
+        """
         with self._lock:
-            if self._known.pop(node, None) is None:
-                return
+            known = self._known.get(node)
+            if known is None:
+                return True
+            if known.poll > poll:
+                return False
+            del self._known[node]
             self._drop((node,))
         self.wake()
+        return True
 
     def remove(self, name: str, instance: str = "") -> int:
         """Wait for node `name` no more, on no machine or for one instance; how many there were."""

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from edgecache.cluster.lease import Instance
 from edgecache.cluster.log_entries import NESTED, LogPage, Speaker, from_query, refusal
+from edgecache.control.nodes.barrier import ALL
 from edgecache.control.rest.auth import require_node, require_operator
 from edgecache.control.rest.call import RouteHandler, json_response
 from edgecache.control.state.database import Authorship
@@ -43,6 +44,7 @@ class _Asked(NamedTuple):
     speaker: Speaker
     after: int
     mark: str
+    poll: int  # its number among those of this node, 0 of one of a former release
 
 
 class _LeaseHandlers:
@@ -66,6 +68,7 @@ class _LeaseHandlers:
         if after and request.query_params.get("epoch", "") not in ("", self._log.epoch):
             # The numbers are another log's, and say nothing here.
             return json_response(self._log.live.after(0))
+        poll = int(_query_number(request, "poll", int, SEQ_MAX))
         mark = request.query_params.get("mark", "")[:INSTANCE_MAX]
         if not await self._has(after, mark):
             return json_response(self._log.live.of_another_history(mark))
@@ -76,12 +79,12 @@ class _LeaseHandlers:
         if not self._barrier.is_recorded(node):
             await self._record(node, min(after, self._log.live.last_seq))
         page = await self._log.live.wait(after, wait_s)
+        asked = _Asked(asked_at, speaker, after, mark, poll)
         if self._group is not None:
-            asked = _Asked(asked_at, speaker, after, mark)
             page = await self._page_of_several(page, asked)
             if not await self._has(after, mark):
                 page = self._log.live.of_another_history(mark)
-        return json_response(self._with_lease(node, after, page, asked_at))
+        return json_response(self._with_lease(node, page, asked))
 
     async def _has(self, after: int, mark: str) -> bool:
         """Whether the entry with this number is the one that the node was told, or is to come."""
@@ -113,13 +116,13 @@ class _LeaseHandlers:
             page = live.after(after)
         return page
 
-    def _with_lease(self, node: Instance, after: int, page: LogPage, asked_at: float) -> LogPage:
+    def _with_lease(self, node: Instance, page: LogPage, asked: _Asked) -> LogPage:
         """The page that leaves now, and the lease it grants. Nothing is awaited between the two."""
-        if page.upto != page.last_seq or after > page.last_seq:
+        if page.upto != page.last_seq or asked.after > page.last_seq:
             return page
         if not self._barrier.is_recorded(node):
             raise HTTPException(503, "removed meanwhile", RETRY)
-        lease_s = self._barrier.grant(node, page.upto, asked_at)
+        lease_s = self._barrier.grant(node, page.upto, asked.at, asked.poll)
         if not lease_s:
             raise HTTPException(503, NOT_COMMITTED, RETRY)
         return replace(page, lease_s=lease_s)
@@ -144,7 +147,9 @@ class _LeaseHandlers:
         if name != request.path_params["name"]:
             raise HTTPException(403, "the credential names another node")
         node = _instance(request, name)
-        self._barrier.remove_instance(node)
+        poll = int(_query_number(request, "poll", int, SEQ_MAX)) or ALL
+        if not self._barrier.remove_instance(node, poll):
+            return JSONResponse({})  # it was long on its way, and the node has come back since
         self._control.nodes.leave(name, node.instance)
         self._write_later()
         return JSONResponse({})

@@ -156,3 +156,16 @@ def test_with_a_reserve_what_every_node_has_swept_is_told_on(place: Place) -> No
 
     assert swept(Config(reserve=reserve)) == last // 2
     assert swept(Config()) == last
+
+
+def test_a_node_that_came_back_has_not_left(place: Place) -> None:
+    """What it said when it left arrives when another poll has given it a lease."""
+    about = urlencode({"instance": "1", "poll": 2})
+    for poll in (1, 2, 3):
+        assert ask(place, instance="1", poll=poll).status_code == 200
+    seq = place.log.append("invalidation", {})
+    assert place.hear("POST", f"/nodes/regional/leave?{about}").status_code == 200
+    assert "regional" in place.barrier.waiting_for(seq)
+    left = about.replace("poll=2", "poll=3")
+    assert place.hear("POST", f"/nodes/regional/leave?{left}").status_code == 200
+    assert "regional" not in place.barrier.waiting_for(seq)

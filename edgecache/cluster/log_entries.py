@@ -40,6 +40,7 @@ class LogEntryKind(StrEnum):
 
     CONFIG = "config"  # body: a whole configuration; its number is the generation
     INVALIDATION = "invalidation"  # body: see read_entry
+    KEY_VALUES = "key-values"  # body: a KeyValueChange of a store; its number is the version
     WRITE = "write"  # something that nodes need not know: its number alone counts. No body
 
 
@@ -102,6 +103,34 @@ def read_entry(entry: LogEntry) -> Invalidation:
     """The invalidation of an entry, for a node to apply."""
     body = read_body(entry, _Body)
     return Invalidation(entry.seq, entry.at, body.distribution, body.items, body.soft)
+
+
+CONTENT_PATH = "/key-value-contents/"  # and the id of a store; `?after=` the number it must have
+
+
+class KeyValueChange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of an entry: the store `store` has a new version, the number of the entry.
+
+    From the version `before` it leads by `puts` and `deletes`; who holds another asks for all of
+    the store. `whole`: it is another altogether; `gone`: there is none any more.
+    """
+
+    store: str
+    before: int = 0
+    puts: dict[str, str] = {}
+    deletes: tuple[str, ...] = ()
+    whole: bool = False
+    gone: bool = False
+
+
+class KeyValueContent(msgspec.Struct, frozen=True):
+    """All of a key value store as of the number `version`; times in epoch seconds."""
+
+    store: str
+    version: int
+    created_at: float
+    modified_at: float
+    items: dict[str, str]
 
 
 class _Body(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from edgecache.config.caches import with_socket
 from edgecache.config.checks.configuration import check
 from edgecache.config.decode import Decoder
 from edgecache.config.functions import read_code_files
+from edgecache.config.key_value_stores import read_data_files, with_store_ids
 from edgecache.config.model import (
     Behavior,
     Bucket,
@@ -54,7 +55,9 @@ def load_with_sources(path: Path | str) -> tuple[Config, Sources]:
     config = _with_absolute_paths(_decode(sources.table, folder, problems), folder)
     config = read_pem_files(config, folder, problems)
     functions = read_code_files(config.functions, folder, problems)
-    config = replace(config, functions=functions)
+    stores = read_data_files(config.key_value_stores, folder, problems)
+    functions = with_store_ids(functions, stores)
+    config = replace(config, functions=functions, key_value_stores=stores)
     if config.unavailable:
         problems.add("unavailable", "is control's to say: a file has `enabled = false`")
     if config.revoked_nodes:

@@ -24,6 +24,7 @@ from edgecache.config.caches import Reserve as Reserve
 from edgecache.config.caches import ViewerProtocol as ViewerProtocol
 from edgecache.config.functions import FunctionAssociation as FunctionAssociation
 from edgecache.config.functions import FunctionConfig as FunctionConfig
+from edgecache.config.key_value_stores import KeyValueStoreConfig as KeyValueStoreConfig
 from edgecache.config.log_delivery import AccessLogging as AccessLogging
 from edgecache.config.log_delivery import LogBucket as LogBucket
 from edgecache.config.log_delivery import LogDelivery as LogDelivery
@@ -448,6 +449,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     revoked_nodes: tuple[str, ...] = ()  # control's: PLACE/INSTANCE of machines it takes no more
     ip_sets: tuple[IpSet, ...] = ()
     functions: tuple[FunctionConfig, ...] = ()
+    key_value_stores: tuple[KeyValueStoreConfig, ...] = ()
     public_keys: tuple[PublicKey, ...] = ()
     key_groups: tuple[KeyGroup, ...] = ()
     origin_access_controls: tuple[OriginAccessControl, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from random import random
 
@@ -44,6 +44,7 @@ from edgecache.node.control_endpoints import ControlEndpoints
 from edgecache.node.control_purger import ControlPurger
 from edgecache.node.geoip import PlaceOf, geo_lookup, no_place
 from edgecache.node.inspect import Inspector
+from edgecache.node.key_values import KeyValueFollower
 from edgecache.node.last_configuration import (
     LastConfiguration,
     LastConfigurationError,
@@ -104,7 +105,12 @@ from edgecache.store.disk.files import RealFiles
 from edgecache.store.disk.store import DiskStore
 from edgecache.store.invalidation import InvalidationState
 from edgecache.store.memory import MemoryStore
-from edgecache.store.memory_account import MemoryAccount, MemoryBudget, divide_memory
+from edgecache.store.memory_account import (
+    MemoryAccount,
+    MemoryBudget,
+    MemoryHolding,
+    divide_memory,
+)
 from edgecache.upstream.endpoint import Network, is_local
 from edgecache.upstream.interface import Upstream
 from edgecache.upstream.origin import OriginUpstream
@@ -148,6 +154,8 @@ class NodeParts:
         self._tasks = Tasks()
         self._signers: dict[str, Callable[[bytes], bytes]] = {}  # by the place they sign for
         self._follower = self._log_follower()
+        self.key_values = KeyValueFollower(self._follower.ask if self._follower else None)
+        self.key_values.use_file(config, wall_clock())
         # A node waits for control's word before it trusts what it has.
         self._marks = InvalidationState(float("inf") if config.control is None else 0.0)
 
@@ -193,6 +201,8 @@ class NodeParts:
             node.regional_peers = peers
             node.readiness.probe = tier_probe(lambda: peers.probes)
         node.rule_files = self._rule_files
+        node.key_values = self.key_values
+        node.key_values.on_size = partial(tier.world.account.measure, MemoryHolding.KEY_VALUES)
         node.acme = acme
         node.delivery = self._log_deliverer()
         if location.listen_tls:

@@ -38,6 +38,7 @@ from edgecache.config.refused_distributions import start_lines
 from edgecache.control.acme.issuance import ORDERS, certificate_services
 from edgecache.control.cloudfront.context import ApiServices as ApiWorld
 from edgecache.control.cloudfront.endpoint import ApiEndpoint
+from edgecache.control.cloudfront.key_value_data import KeyValueEndpoint
 from edgecache.control.cloudfront.operations import actions
 from edgecache.control.cloudfront.origin_reach import unreachable_origins
 from edgecache.control.nodes import explain as explain_nodes
@@ -55,6 +56,7 @@ from edgecache.control.rest.dry_run import dry_run_handlers
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
 from edgecache.control.rest.handlers import RestApi
 from edgecache.control.rest.inventory import inventory_handlers
+from edgecache.control.rest.key_values import KeyValueContents
 from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.access_keys import AccessKeys
 from edgecache.control.state.catalog import Catalog
@@ -242,7 +244,12 @@ def _operator_routes(
     callers = secrets.callers
     api = ApiEndpoint(shared, callers, actions(), asyncio.sleep, os.urandom)
     own = RestApi(shared, secrets.tokens).handlers()
-    return [api.route(), *starlette_routes({**own, **handlers}, KeyAdmission(callers))]
+    values = KeyValueEndpoint(shared, callers, os.urandom)
+    return [
+        api.route(),
+        values.route(),
+        *starlette_routes({**own, **handlers}, KeyAdmission(callers)),
+    ]
 
 
 def _access_keys(state: StateDatabase, thread: StateThread, secrets: ControlSecrets) -> AccessKeys:
@@ -265,17 +272,20 @@ def _access_keys(state: StateDatabase, thread: StateThread, secrets: ControlSecr
 def _node_handlers(
     shared: ApiWorld, control: ControlServices, secrets: ControlSecrets, machines: Machines
 ) -> dict[str, RouteHandler]:
-    """Handlers that ask nodes before they answer."""
+    """Handlers that ask nodes before they answer, and one that nodes ask."""
     tokens, log, reporting = secrets.tokens, control.log, control.everywhere.reporting
     nodes = explain_nodes.ConfiguredNodes(
         exchange, secrets.signer, reporting, machines.ask_regional
     )
     world = ExplainServices(wall_clock, nodes, secrets.viewer)
+    values = shared.catalog.key_values
+    contents = KeyValueContents(values, log.live, secrets.admission, shared.run)
     return {
         **explain_handlers(log.live, tokens, world),
         **inventory_handlers(log.live, tokens, nodes),
         **dry_run_handlers(shared, tokens, nodes),
         **drain_handlers(control),
+        **contents.handlers(),
     }
 
 

@@ -47,6 +47,10 @@ class UnknownSettingsError(Exception):
     """A configuration asks for what this release does not know, which may keep somebody out."""
 
 
+class EntryNotAppliedError(Exception):
+    """An entry waits for something of control's that cannot be had now: it is to be tried again."""
+
+
 class LogConsumer(Protocol):
     """The node, as the follower of the log needs it."""
 
@@ -55,7 +59,10 @@ class LogConsumer(Protocol):
         ...
 
     def apply(self, entry: LogEntry) -> Awaitable[None] | None:
-        """Apply the next entry. UnknownSettingsError: it stands, and no lease is taken."""
+        """Apply the next entry. UnknownSettingsError: it stands, and no lease is taken.
+
+        EntryNotAppliedError: it is to be told again, by this control or another.
+        """
         ...
 
     def confirm(self, asked_at: float, lease_s: float) -> None:
@@ -134,6 +141,11 @@ class LogFollower:
                 self._differs(f"{error}; control runs {control}, this node {OURS}")
                 self.failures += 1
                 await self._world.pause(BACK_OFF_S_MAX)
+                continue
+            except EntryNotAppliedError as error:
+                if self._contact is not None:
+                    self._contact.silent(str(error))
+                await self._next_control()
                 continue
             self.failures = 0
             self._answered(HTTPStatus.OK)

@@ -30,6 +30,7 @@ from edgecache.config.model import Config
 from edgecache.http.function_cache import clear_caches
 from edgecache.node.certificate_renewal import CertificateRenewal
 from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
+from edgecache.node.key_values import KeyValueFollower
 from edgecache.node.last_configuration import LastConfiguration, LastConfigurationFile
 from edgecache.node.log_delivery import LogDeliverer
 from edgecache.node.log_follower import LogFollower, UnknownSettingsError
@@ -85,6 +86,7 @@ class Node:
     acme: AcmeFollower | None = None  # of an edge that follows control
     secrets: SecretWatch | None = None
     rule_files: RuleFileWatch | None = None  # of an edge
+    key_values: KeyValueFollower | None = None  # of an edge, for its functions
     last_configuration: LastConfigurationFile | None = None  # of a node that follows control
     renewal: CertificateRenewal | None = None  # of this machine's own
     regional_peers: RegionalPeers | None = None  # of who asks regional caches
@@ -257,6 +259,8 @@ class Node:
         same = page.epoch == self.listener.marks.epoch
         if not same:
             self._applied = 0
+            if self.key_values is not None:
+                self.key_values.begin()
         self.listener.marks.begin(page.epoch, page.floor)
         return same
 
@@ -284,6 +288,8 @@ class Node:
         """Apply an entry of the log; kinds of a newer control are passed over."""
         if entry.kind == LogEntryKind.CONFIG:
             config = _configuration(entry)
+            if self.key_values is not None:
+                await self.key_values.use(config, entry.seq)
             if self.acme is not None:
                 self.acme.use(config)
             if self.certificates is not None:
@@ -292,11 +298,15 @@ class Node:
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(None, self.rule_files.use, config)
             self._apply_config(config)
+            if self.key_values is not None:
+                self.key_values.settle()
             self.generation = entry.seq
             self._keep(entry)
             self._current.set()
             if self.follower is not None and not self.leaving:
                 await self.follower.report(self._status())
+        elif entry.kind == LogEntryKind.KEY_VALUES and self.key_values is not None:
+            await self.key_values.apply(entry)
         elif entry.kind == LogEntryKind.INVALIDATION:
             invalidation = read_entry(entry)
             # Control's clock may be ahead of ours, or set: nothing becomes stale later than now.

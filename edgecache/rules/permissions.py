@@ -18,7 +18,7 @@ class Action(StrEnum):
     READ = "read"  # what is there, of distributions and beside them
     INVALIDATE = "invalidate"  # accept invalidations, and tell how far they are
     RELEASE = "release"  # cut, activate and delete releases
-    WRITE = "write"  # distributions, policies, keys and tags
+    WRITE = "write"  # distributions, policies, keys, tags, functions and key value stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ _KINDS = (
     ("OriginAccessControl", "OriginAccessControls"),
     ("CloudFrontOriginAccessIdentity", "CloudFrontOriginAccessIdentities"),
 )
+_FUNCTIONS = ("KeyValueStore",)
 CLOUDFRONT: dict[str, Permission] = {
     "ListDistributions": Permission(_READ),
     "ListDistributionsByCachePolicyId": Permission(_READ),
@@ -85,8 +86,22 @@ CLOUDFRONT: dict[str, Permission] = {
     **{f"Get{kind}Config": Permission(_LOOK) for kind, _ in _KINDS},
     **{f"{verb}{kind}": Permission(_WRITE) for kind, _ in _KINDS
        for verb in ("Create", "Update", "Delete")},
+    **{f"List{kind}s": Permission(_LOOK) for kind in _FUNCTIONS},
+    **{f"Describe{kind}": Permission(_LOOK) for kind in _FUNCTIONS},
+    **{f"{verb}{kind}": Permission(_WRITE) for kind in _FUNCTIONS
+       for verb in ("Create", "Update", "Delete")},
 }  # fmt: skip
 """By the operation's name; `distribution` is a member of its input."""
+
+KEY_VALUES: dict[str, Permission] = {
+    "DescribeKeyValueStore": Permission(_LOOK),
+    "ListKeys": Permission(_LOOK),
+    "GetKey": Permission(_LOOK),
+    "PutKey": Permission(_WRITE),
+    "DeleteKey": Permission(_WRITE),
+    "UpdateKeys": Permission(_WRITE),
+}
+"""Of the service `cloudfront-keyvaluestore`; a store is no single distribution's."""
 
 REST: dict[str, Permission] = {
     "health": Permission((*Action,), EVERY_KEY),

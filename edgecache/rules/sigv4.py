@@ -165,7 +165,7 @@ def verify(
 
     Any region will do: an SDK with an endpoint of its own signs for the region it was set up for.
     """
-    given = _one(request.fields, b"authorization")
+    given = one_field(request.fields, b"authorization")
     if given is None or not given.startswith(ALGORITHM):
         return SignatureRejected(RejectionReason.ABSENT, "the request is not signed")
     match = _AUTHORIZATION.fullmatch(given)
@@ -174,8 +174,8 @@ def verify(
             RejectionReason.MALFORMED, f"not a signature for {service} of the form {ALGORITHM}"
         )
     names = match["names"].split(";")
-    stamp = _one(request.fields, b"x-amz-date")
-    problem = _unsigned(request, names) or _misdated(stamp, match["day"])
+    stamp = one_field(request.fields, b"x-amz-date")
+    problem = unsigned_part(request, names) or misdated(stamp, match["day"])
     if problem:
         return SignatureRejected(RejectionReason.MALFORMED, problem)
     assert stamp is not None
@@ -186,6 +186,13 @@ def verify(
     if not hmac.compare_digest(made, match["signature"]) or secret is None:
         why = RejectionReason.UNKNOWN_KEY if secret is None else RejectionReason.WRONG
         return SignatureRejected(why, "the signature is not the one this request would have")
+    return signed_in_time(match["key"], stamp, now)
+
+
+def signed_in_time(
+    access_key_id: str, stamp: str, now: float
+) -> SignatureVerified | SignatureRejected:
+    """The signer of what was signed at `stamp`, unless that is too far from `now`."""
     apart_s = now - datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC).timestamp()
     if abs(apart_s) > WINDOW_S:
         early = "later" if apart_s < 0 else "earlier"
@@ -193,7 +200,7 @@ def verify(
             RejectionReason.EXPIRED,
             f"signed at {stamp}, {abs(apart_s):.0f} s {early} than the clock here",
         )
-    return SignatureVerified(match["key"])
+    return SignatureVerified(access_key_id)
 
 
 def _encoded_again(path: bytes) -> bytes:
@@ -217,7 +224,7 @@ def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
     return key
 
 
-def _unsigned(request: IncomingRequest, names: list[str]) -> str:
+def unsigned_part(request: IncomingRequest, names: list[str]) -> str:
     """Why the signed field names do not do; empty when they do."""
     if len(names) > SIGNED_FIELDS_MAX or names != sorted(set(names)):
         return "SignedHeaders are not sorted names, each once"
@@ -229,13 +236,14 @@ def _unsigned(request: IncomingRequest, names: list[str]) -> str:
     ]
     if missing:
         return f"{missing[0]} is not signed"
-    digest = _one(request.fields, b"x-amz-content-sha256")
+    digest = one_field(request.fields, b"x-amz-content-sha256")
     if digest is not None and digest != hashlib.sha256(request.body).hexdigest():
         return "x-amz-content-sha256 is not the body's"
     return ""
 
 
-def _misdated(stamp: str | None, day: str) -> str:
+def misdated(stamp: str | None, day: str) -> str:
+    """Why the date does not do; empty when it does."""
     if stamp is None or not re.fullmatch(r"\d{8}T\d{6}Z", stamp, re.ASCII):
         return "x-amz-date is missing or no date"
     try:
@@ -248,17 +256,22 @@ def _misdated(stamp: str | None, day: str) -> str:
 def _signature(
     request: IncomingRequest, names: list[str], credential: Credential, stamp: str
 ) -> str:
+    to_sign = signed_input(request, names)
+    return signature_of(to_sign, to_sign.fields, credential, stamp)
+
+
+def signed_input(request: IncomingRequest, names: list[str]) -> SigningInput:
+    """What its signer signed of a request: the fields of these names, and its body."""
     fields: list[tuple[bytes, bytes]] = []
     for name in names:
         wanted = name.encode()
         values = [b" ".join(value.split()) for key, value in request.fields if key == wanted]
         fields.append((wanted, b",".join(values)))
     digest = hashlib.sha256(request.body).hexdigest().encode()
-    to_sign = SigningInput(request.method, request.path, request.query, tuple(fields), digest)
-    return signature_of(to_sign, tuple(fields), credential, stamp)
+    return SigningInput(request.method, request.path, request.query, tuple(fields), digest)
 
 
-def _one(fields: Fields, name: bytes) -> str | None:
+def one_field(fields: Fields, name: bytes) -> str | None:
     """The value of a field that is there once."""
     values = [value for key, value in fields if key == name]
     return values[0].decode("latin-1") if len(values) == 1 else None

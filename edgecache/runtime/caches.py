@@ -93,6 +93,7 @@ CACHES = (
     ProcessCache("rules.response.cors._compiled", 1_024, 1_024, "a pattern", "13 -> 0.1 µs"),
     ProcessCache("rules.response.cors._stars", 1_024, 1_024, "part of a pattern", "compiled once"),
     ProcessCache("rules.sigv4._signing_key", 64, 1_024, "secret and day", "52 -> 0.2 µs"),
+    ProcessCache("rules.sigv4a.derived_key", 64, 1_024, "an access key", "19 -> 0.1 µs"),
     ProcessCache(
         "upstream.origin_request._endpoint",
         1_024,

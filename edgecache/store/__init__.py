@@ -7,6 +7,7 @@
 - `s3fifo_queues`: queues of residents by size, and ghosts
 - `memory_account`: what a process holds beside its store, and how `memory_bytes` is divided
 - `disk/`: the disk store
+- `key_values`: key value stores in memory, as functions read them
 - `reserve/`: entries in an S3-compatible store, asked after memory and disk
 
 Words: *variant* (one of several entries under one key), *mark* (the newest invalidation an entry is

@@ -41,6 +41,7 @@ class MemoryHolding(StrEnum):
     REMEMBERED = "remembered"  # what is concluded from messages, as measured last
     RESERVE = "reserve"  # on their way to the reserve, or from it
     RATE_LIMITS = "rate_limits"  # their buckets: all of the table, once one was asked of
+    KEY_VALUES = "key_values"  # stores that functions read, as estimated
 
 
 SHARES = {  # of the budget, for what viewers send
@@ -49,7 +50,12 @@ SHARES = {  # of the budget, for what viewers send
     MemoryHolding.HEADS: 1 / 8,
 }
 BOUNDED = frozenset(
-    {MemoryHolding.LOGS, MemoryHolding.REMEMBERED, MemoryHolding.RATE_LIMITS}
+    {
+        MemoryHolding.LOGS,
+        MemoryHolding.REMEMBERED,
+        MemoryHolding.RATE_LIMITS,
+        MemoryHolding.KEY_VALUES,
+    }
 )  # each by itself: only the store has less
 SHORT = 1 / 2  # of a share: beyond it each sends no faster than what it sent is taken
 

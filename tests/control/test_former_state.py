@@ -6,10 +6,8 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from botocore.exceptions import ClientError
@@ -21,7 +19,7 @@ from edgecache.control.rest.call import RestCall
 from edgecache.control.rest.distributions import get_distribution
 from edgecache.control.state.compose import NotComposedError
 from edgecache.rules.routing import compile_routes
-from tests.control.cloudfront.desk import Desk, code_of
+from tests.control.cloudfront.desk import Desk, botocores_clock, code_of
 
 STATE = Path(__file__).with_name("states") / "before_refusals.sql"
 PLAIN, FUNCTION, ACL = "EGZAAAAAAFFFFF", "E1KAAAAAAFFFFF", "EM5AAAAAAFFFFF"
@@ -57,8 +55,7 @@ def former(folder: Path) -> Path:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(former(tmp_path), FILE)
-    moment = datetime.fromtimestamp(made.now, UTC)
-    with patch("botocore.auth.get_current_datetime", return_value=moment, create=True):
+    with botocores_clock(made.now):
         yield made
     made.state.close()
 

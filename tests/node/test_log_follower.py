@@ -15,6 +15,7 @@ from edgecache.node.control_endpoints import ControlEndpoints
 from edgecache.node.log_follower import (
     BACK_OFF_S_MAX,
     IDLE_S_MAX,
+    EntryNotAppliedError,
     FollowerEnvironment,
     LogFollower,
     back_off_s,
@@ -239,3 +240,18 @@ def test_a_report_says_whether_it_was_taken(answer: Answer, taken: bool) -> None
 
     assert asyncio.run(play()) is taken
     assert control.asked == ["/nodes/edge-1"]
+
+
+def test_an_entry_that_waits_for_control_is_told_again_and_gives_no_lease() -> None:
+    class Waiting(Node):
+        def apply(self, entry: LogEntry) -> Awaitable[None] | None:
+            if len(control.asked) < 3:
+                raise EntryNotAppliedError("key value store s: no answer")
+            return super().apply(entry)
+
+    node = Waiting()
+    control = Control(page(1), page(1), page(1))
+    control.play(node)
+    assert (control.asked, node.applied) == (["0", "0", "0", "1"], [1])
+    assert len(node.confirmed) == 1
+    assert len(control.paused) == 2  # after each that failed

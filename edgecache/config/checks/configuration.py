@@ -17,6 +17,7 @@ from edgecache.config.checks.access import check_access
 from edgecache.config.checks.access_lists import check_access_lists
 from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.functions import check_functions
+from edgecache.config.checks.key_value_stores import check_key_value_stores
 from edgecache.config.checks.keys import check_keys
 from edgecache.config.checks.log_delivery import check_access_log, check_log_delivery
 from edgecache.config.checks.policies import check_traced_keys
@@ -89,6 +90,7 @@ def check(
     check_log_delivery(config, problems)
     check_reserve(config, problems)
     check_functions(config, problems)
+    check_key_value_stores(config, problems)
     for index, distribution in enumerate(config.distributions):
         if not is_good(distribution):
             check_distribution(distribution, f"distributions[{index}]", problems)

@@ -9,6 +9,8 @@ A request passes `endpoint` (authenticate, find the operation, parse, validate, 
 - `error_mapping` problems of a configuration as errors of the API
 - `errors` errors of the API and their XML
 - `invalidations` operations on invalidations
+- `key_value_data` the service by which keys and values are read and put
+- `key_value_stores` operations on key value stores
 - `model` botocore's service model: operations, shapes, statuses
 - `operations` the table of operations that act
 - `origin_reach` addresses that origins made over the API may lead to

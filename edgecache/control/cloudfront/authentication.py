@@ -1,6 +1,6 @@
 """Authentication of callers. Law: nothing is read of a request before its caller is known.
 
-SDKs sign (Signature Version 4) with an operator's access key; people with curl show an
+SDKs sign (Signature Version 4, or 4A) with an operator's access key; people with curl show an
 operator's token, or come over the socket file. What a refusal says, its sender knew.
 
 Access keys are what an SDK signs its calls with. Each operator's secret in `operators.json` gives
@@ -41,6 +41,8 @@ from edgecache.rules.sigv4 import (
     SignatureVerified,
     verify,
 )
+from edgecache.rules.sigv4a import ALGORITHM as ASYMMETRIC
+from edgecache.rules.sigv4a import verify_asymmetric
 from edgecache.rules.viewer.client_shares import client_network
 
 SERVICE = "cloudfront"
@@ -130,20 +132,25 @@ class CallerAuthentication:
         self._keys = {key.access_key_id: key for key in keys}
         self.used_at = {id: at for id, at in self.used_at.items() if id in self._keys}
 
-    def authenticate(self, request: Request, body: bytes) -> Caller:
-        """The caller. ApiError when it is not known, or asks too often."""
+    def authenticate(self, request: Request, body: bytes, service: str = SERVICE) -> Caller:
+        """The caller. ApiError when it is not known, or asks too often.
+
+        `service`: the one its signature must be for.
+        """
         name = bearer_name(request, self.tokens)
         if name is None and is_local(request):
             name = BY_SOCKET
-        caller = Caller(name) if name is not None else self._signer(request, body)
+        caller = Caller(name) if name is not None else self._signer(request, body, service)
         if not self._calls.take(caller.name):
             raise ApiError("Throttling", "Rate exceeded")
         return caller
 
-    def _signer(self, request: Request, body: bytes) -> Caller:
+    def _signer(self, request: Request, body: bytes, service: str) -> Caller:
         """The caller whose access key has signed the request."""
         now = self._clock()
-        proof = verify(incoming_request(request, body), self._secret, SERVICE, now)
+        is_asymmetric = request.headers.get("authorization", "").startswith(ASYMMETRIC)
+        check = verify_asymmetric if is_asymmetric else verify
+        proof = check(incoming_request(request, body), self._secret, service, now)
         if isinstance(proof, SignatureRejected):
             raise self._refused(proof, request)
         assert isinstance(proof, SignatureVerified)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from edgecache.control.cloudfront import distributions, invalidations, resources, tags
+from edgecache.control.cloudfront import (
+    distributions,
+    invalidations,
+    key_value_stores,
+    resources,
+    tags,
+)
 from edgecache.control.cloudfront.context import OperationContext, Run
 
 
@@ -26,6 +32,7 @@ def actions() -> Mapping[str, OperationFunction]:
     runs = {
         **distributions.operations(),
         **invalidations.operations(),
+        **key_value_stores.operations(),
         **resources.operations(),
         **tags.operations(),
     }

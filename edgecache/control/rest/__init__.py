@@ -11,6 +11,7 @@
 - `handlers` HTTP around the operations on the state
 - `inventory` figures and objects of every store
 - `invalidations` operations on invalidations
+- `key_values` what key value stores hold, for nodes
 - `leases` the log, as nodes follow it, and their leases
 - `openapi` the description of the routes
 - `releases` operations on releases

@@ -26,6 +26,7 @@ from edgecache.control.cloudfront.errors import ApiError, error_document
 from edgecache.control.nodes.refusals import NodeAdmission, refusal_reason
 from edgecache.control.state.database import BY_SOCKET
 from edgecache.rules.sigv4 import ALGORITHM
+from edgecache.rules.sigv4a import ALGORITHM as ASYMMETRIC
 
 LOCAL_PEER = "unix"  # the address of who reached the socket file, and is our user or root
 RELAYED = frozenset({"via", "forwarded", "x-real-ip"})  # and X-Forwarded-*: a proxy's
@@ -93,7 +94,7 @@ def is_signed(request: Request) -> bool:
 
     One that does is judged by it before anything else, by `access_keys` and CloudFront's API.
     """
-    return request.headers.get("authorization", "").startswith(ALGORITHM)
+    return request.headers.get("authorization", "").startswith((ALGORITHM, ASYMMETRIC))
 
 
 def require_node(request: Request, admission: NodeAdmission, body: bytes = b"") -> str:

@@ -96,6 +96,13 @@ ROUTES = (
         described=False,
     ),
     RestRoute(
+        "key_value_content",
+        "GET",
+        "/key-value-contents/{id}",
+        "All of a key value store, for edges.",
+        described=False,
+    ),
+    RestRoute(
         "metrics",
         "GET",
         "/metrics",

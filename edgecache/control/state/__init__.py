@@ -9,6 +9,7 @@
 - `declared` resources of the configuration file, and CloudFront's managed policies
 - `distribution_cache` distributions as they were read and checked before
 - `invalidations` rows of invalidations, quotas, Completed
+- `key_values` what key value stores hold, and their versions
 - `log` the ordered log on disk, and in memory for nodes
 - `releases` rows of releases
 - `resources` rows of what the API has made

@@ -50,6 +50,7 @@ from edgecache.control.state.database import (
 )
 from edgecache.control.state.declared import declared_resources
 from edgecache.control.state.distribution_cache import DistributionCache
+from edgecache.control.state.key_values import KeyValues
 from edgecache.control.state.log import ControlLog, publish_config
 from edgecache.control.state.releases import Releases
 from edgecache.control.state.resources import (
@@ -99,6 +100,7 @@ class Catalog:
         self._rows = Resources(state)
         self.releases = Releases(state)  # to be changed inside `changing`
         self.changes = Changes(state)
+        self.key_values = KeyValues(state, log)  # to be changed inside `changing` or `recorded`
         self._known = DistributionCache()
         self._file = SharedFile(state)
         self._changed: list[Resource] | None = None
@@ -229,6 +231,7 @@ class Catalog:
             else:
                 composed = self._composed(file, self._may_lack, self._may_ignore)
             by = Authorship(BY_FILE, "control started" if starting else "reload_file")
+            self.key_values.follow_file(file.key_value_stores, self.clock())
             generation = publish_config(self._log, composed.config, by)
             self._file.keep(file)
         self._published(composed)
@@ -262,7 +265,10 @@ class Catalog:
         control = composed.config.control
         if control is not None:  # of no use to nodes; a former one does not know it
             control = replace_struct(control, database="")
-        config = replace_struct(composed.config, revoked_nodes=revoked, control=control)
+        # What stores hold is asked for by nodes that need it: see `key_values`.
+        config = replace_struct(
+            composed.config, revoked_nodes=revoked, control=control, key_value_stores=()
+        )
         return replace(composed, config=config)
 
 

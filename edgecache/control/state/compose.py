@@ -38,6 +38,7 @@ from edgecache.config.model import (
     CachePolicy,
     Config,
     Distribution,
+    KeyValueStoreConfig,
     OriginRequestPolicy,
     Release,
     ResponseHeadersPolicy,
@@ -66,6 +67,7 @@ PLACES = {
     ResourceKind.KEY_GROUP: "key_groups",
     ResourceKind.ACCESS_CONTROL: "origin_access_controls",
     ResourceKind.ACCESS_IDENTITY: "origin_access_identities",
+    ResourceKind.KEY_VALUE_STORE: "key_value_stores",
 }
 """Where a kind stands in a configuration; policies stand in the behaviors that name them."""
 
@@ -246,9 +248,14 @@ def _merge(
         lambda one: replace(read_origin_access_identity(one.config), id=one.id),
         troubles,
     )
+    stores = (
+        KeyValueStoreConfig(id=one.id, name=one.name, comment=one.config["Comment"])
+        for one in made.of(ResourceKind.KEY_VALUE_STORE)
+    )
     return replace(
         file,
         distributions=distributions,
+        key_value_stores=(*file.key_value_stores, *stores),
         public_keys=(*file.public_keys, *keys),
         key_groups=(*file.key_groups, *groups),
         origin_access_controls=(*file.origin_access_controls, *controls),

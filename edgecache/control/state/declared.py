@@ -134,4 +134,11 @@ def _file_configs(file: Config) -> list[tuple[ResourceKind, _Configs]]:
                 for one in file.origin_access_identities
             ],
         ),
+        (
+            ResourceKind.KEY_VALUE_STORE,
+            [
+                (one.id, {"Name": one.name, "Comment": one.comment}, {})
+                for one in file.key_value_stores
+            ],
+        ),
     ]  # fmt: skip

@@ -19,14 +19,51 @@ from edgecache.control.state.database import EntryNumber
 PAGE_ENTRIES_MAX = 100  # the default MaxItems of CloudFront's list calls
 PAGE_BYTES_MAX = 4 * 1024 * 1024  # four bodies of the API at their longest; one entry always fits
 MARKS_KEPT = 4_096  # of the newest entries, for nodes that come from another control
+CHANGES_MAX = 16  # of one key value store: more than come while a node is asking
+CHANGES_BYTES_MAX = 131_072  # of one store, beside the newest; CloudFront's updates have 75 KB
 
 
 def _tell_nobody(_seq: int) -> None: ...
 
 
+class LiveKeyValues:
+    """Changes of key value stores, in order, each with its bytes as JSON.
+
+    Of each store the newest is told, so that who holds a former version knows; of those before it
+    as many as are cheap to keep, so that nodes follow without asking for all of a store.
+    """
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[LogEntry, int]] = []
+
+    def append(self, entry: LogEntry, size: int) -> None:
+        """The next entry. What led to a whole new version, or to none, is of no use any more."""
+        store, body = entry.body.get("store"), entry.body
+        former = [] if body.get("whole") or body.get("gone") else self._of(store)
+        kept, left = {entry.seq}, CHANGES_BYTES_MAX
+        for one, its_size in reversed(former[-(CHANGES_MAX - 1) :]):
+            left -= its_size
+            if left < 0:
+                break
+            kept.add(one.seq)
+        self._entries.append((entry, size))
+        self._entries = [
+            (one, its_size)
+            for one, its_size in self._entries
+            if one.body.get("store") != store or (one.seq in kept and not body.get("gone"))
+        ]
+
+    def _of(self, store: object) -> list[tuple[LogEntry, int]]:
+        return [pair for pair in self._entries if pair[0].body.get("store") == store]
+
+    def after(self, seq: int) -> Sequence[tuple[LogEntry, int]]:
+        """Those that follow number `seq`."""
+        return self._entries[bisect_right(self._entries, seq, key=lambda pair: pair[0].seq) :]
+
+
 class LiveLog:
-    """The log `epoch` in memory, for nodes: the newest configuration, and invalidations that they
-    have yet to sweep.
+    """The log `epoch` in memory, for nodes: the newest configuration, invalidations that they have
+    yet to sweep, and changes of key value stores.
 
     Changed and waited for on the loop; its numbers may be read from any thread.
     """
@@ -36,7 +73,8 @@ class LiveLog:
         self.floor = floor
         self.last_seq = last_seq  # the number of the newest entry; 0 when there is none
         self.on_growth: Callable[[int], None] = _tell_nobody  # called with each newer number
-        self.bytes = 0  # of the entries as JSON
+        self.bytes = 0  # of the entries as JSON; those of key value stores have bounds of their own
+        self.key_values = LiveKeyValues()
         self.items: Counter[tuple[str, str]] = Counter()  # by distribution and kind of item
         self._seqs: list[int] = []  # in order; beside them the entries and their sizes
         self._entries: list[tuple[LogEntry, int]] = []
@@ -52,7 +90,7 @@ class LiveLog:
 
     @property
     def entries(self) -> Sequence[tuple[LogEntry, int]]:
-        """What is told, in order, each with its bytes."""
+        """What is told but of key value stores, in order, each with its bytes."""
         return self._entries
 
     @property
@@ -88,7 +126,9 @@ class LiveLog:
         if entry.kind == LogEntryKind.CONFIG:
             self._keep(lambda one: one.kind != LogEntryKind.CONFIG, len(self._seqs))
             self._config = entry
-        if entry.kind != LogEntryKind.WRITE:
+        if entry.kind == LogEntryKind.KEY_VALUES:
+            self.key_values.append(entry, size)
+        elif entry.kind != LogEntryKind.WRITE:
             self._seqs.append(entry.seq)
             self._entries.append((entry, size))
             self.bytes += size
@@ -114,7 +154,7 @@ class LiveLog:
         self.items = self.items - Counter(item for entry, _ in gone for item in _items(entry))
 
     def entries_upto(self, seq: int) -> int:
-        """How many entries with numbers up to `seq` are told."""
+        """How many with numbers up to `seq` are told of configurations and invalidations."""
         return bisect_right(self._seqs, seq)
 
     def after(self, seq: int, limit: int = PAGE_ENTRIES_MAX) -> LogPage:
@@ -122,15 +162,19 @@ class LiveLog:
 
         Of configurations only the newest: a node that starts must not pass through former ones.
         """
-        first = bisect_right(self._seqs, seq)
+        first, most = bisect_right(self._seqs, seq), min(limit, PAGE_ENTRIES_MAX)
+        values = self.key_values.after(seq)
+        next_ones = [*self._entries[first : first + most], *values[:most]]
+        if values:
+            next_ones.sort(key=lambda pair: pair[0].seq)
         entries: list[LogEntry] = []
         left = PAGE_BYTES_MAX
-        for entry, size in self._entries[first : first + min(limit, PAGE_ENTRIES_MAX)]:
+        for entry, size in next_ones[:most]:
             left -= size
             if entries and left < 0:
                 break
             entries.append(entry)
-        whole = first + len(entries) == len(self._seqs)
+        whole = len(entries) == len(self._seqs) - first + len(values)
         upto = self.last_seq if whole else entries[-1].seq
         return LogPage(
             entries, self.last_seq, upto, self.epoch, self.floor, OURS.protocol, OURS.release,

@@ -52,10 +52,15 @@ class ControlLog:
         self.live.remember(reversed(self._numbers("ORDER BY seq DESC LIMIT ?", MARKS_KEPT)))
         for row in self._database.execute(
             "SELECT seq, at, kind, body FROM log WHERE kind = 'invalidation'"
+            " OR kind = 'key-values'"
             " OR seq = (SELECT max(seq) FROM log WHERE kind = 'config') ORDER BY seq"
         ):
             self.live.append(_entry(row), len(row[3]))
         state.on_change(("log", "told"), self._follow)
+
+    def now(self) -> float:
+        """The time that the next entry would have (epoch seconds)."""
+        return self._clock()
 
     def append(
         self,

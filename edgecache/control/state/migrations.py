@@ -74,6 +74,15 @@ MIGRATIONS = (
         " revision INTEGER PRIMARY KEY, mark TEXT NOT NULL, tables TEXT NOT NULL)",
         "ALTER TABLE leases ADD COLUMN control TEXT NOT NULL DEFAULT ''",
     ),
+    (
+        "CREATE TABLE key_value_stores ("
+        " id TEXT PRIMARY KEY, version INTEGER NOT NULL, items INTEGER NOT NULL,"
+        " bytes INTEGER NOT NULL, created_at REAL NOT NULL, modified_at REAL NOT NULL,"
+        " digest TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE key_values ("
+        ' store TEXT NOT NULL, "key" TEXT NOT NULL, value TEXT NOT NULL,'
+        ' PRIMARY KEY (store, "key")) WITHOUT ROWID',
+    ),
 )
 """Statements from each version of the schema to the next; `user_version` counts those done."""
 

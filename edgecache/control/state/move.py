@@ -14,6 +14,7 @@ from edgecache.control.state.migrations import BEFORE
 TABLES = (
     "log", "changes", "told", "invalidations", "leases", "resources", "adopted", "releases",
     "access_keys", "deleted_access_keys", "join_tokens", "certificates",
+    "key_value_stores", "key_values",
 )  # fmt: skip
 MADE_NEW = {
     "told": "name IN ('epoch', 'installation')",

@@ -40,6 +40,8 @@ class ResourceKind(StrEnum):
     KEY_GROUP = "key-group"
     ACCESS_CONTROL = "origin-access-control"
     ACCESS_IDENTITY = "origin-access-identity"
+    KEY_VALUE_STORE = "key-value-store"
+    FUNCTION = "function"
 
 
 class ResourceSource(StrEnum):

@@ -14,6 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 import botocore.session
 import httpx
@@ -28,6 +29,7 @@ from edgecache.config.load import load
 from edgecache.control.cloudfront.authentication import AccessKey, CallerAuthentication, access_keys
 from edgecache.control.cloudfront.context import ApiServices
 from edgecache.control.cloudfront.endpoint import ApiEndpoint
+from edgecache.control.cloudfront.key_value_data import KeyValueEndpoint
 from edgecache.control.cloudfront.operations import actions
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.rest.access_keys import AccessKeyHandlers, KeyAdmission
@@ -145,7 +147,12 @@ class Desk:
         self.world = ApiServices(self.catalog, self.invalidations, lambda generation: self.deployed)
         endpoint = ApiEndpoint(self.world, callers, actions(), self._pause, random)
         handlers = {**RestApi(self.world, tokens).handlers(), **self.key_handlers()}
-        routes = [endpoint.route(), *starlette_routes(handlers, KeyAdmission(callers))]
+        values = KeyValueEndpoint(self.world, callers, random)
+        routes = [
+            endpoint.route(),
+            values.route(),
+            *starlette_routes(handlers, KeyAdmission(callers)),
+        ]
         self.app = Starlette(routes=routes)
 
     def key_handlers(self) -> dict[str, RouteHandler]:
@@ -180,23 +187,31 @@ class Desk:
         """The header of an operator with a token."""
         return {"authorization": f"Bearer {self.tokens.issue('me')}"}
 
-    def client(self, key: AccessKey | None = None, *, validated: bool = True) -> Any:
+    def client(
+        self, key: AccessKey | None = None, *, validated: bool = True, service: str = "cloudfront"
+    ) -> Any:
         """botocore's client. Its requests are dated by the real clock, which is then ours too."""
         key = key or access_keys(OPERATORS)[-1]
         made = _session().create_client(
-            "cloudfront",
+            service,
             region_name="us-east-1",
             endpoint_url=ENDPOINT,
             aws_access_key_id=key.access_key_id,
             aws_secret_access_key=key.secret_access_key,
             config=ClientConfig(retries={"total_max_attempts": 1}, parameter_validation=validated),
         )
-        made.meta.events.register("before-send.cloudfront", self._send)
+        made.meta.events.register(f"before-send.{service}", self._send)
         return made
+
+    def values_client(self, key: AccessKey | None = None) -> Any:
+        """That of what key value stores hold; it signs for all regions (4A)."""
+        return self.client(key, service="cloudfront-keyvaluestore")
 
     def _send(self, request: Any, **_: object) -> AWSResponse:
         headers = {name: _text(value) for name, value in request.headers.items()}
-        path = request.url.removeprefix(ENDPOINT)
+        parts = urlsplit(request.url)
+        headers.setdefault("host", parts.netloc)
+        path = parts._replace(scheme="", netloc="").geturl()
         body = request.body or b""
         answer = self.asks(request.method, path, getattr(body, "read", lambda: body)(), headers)
         raw = _Body(answer.content)
@@ -242,10 +257,20 @@ def site(reference: str, **more: Any) -> dict[str, Any]:
 
 
 @contextmanager
+def botocores_clock(now: float) -> Iterator[None]:
+    """Have botocore date its signatures by `now`, those that the Common Runtime makes, too."""
+    moment = datetime.fromtimestamp(now, UTC)
+    with (
+        patch("botocore.auth.get_current_datetime", return_value=moment, create=True),
+        patch("botocore.crt.auth.get_current_datetime", return_value=moment, create=True),
+    ):
+        yield
+
+
+@contextmanager
 def open_desk(folder: Path, file: str = FILE) -> Iterator[Desk]:
     """A desk whose clock is botocore's too, so that what is signed is never too old."""
     made = Desk(folder, file.format(pem=RSA.public_pem))
-    moment = datetime.fromtimestamp(made.now, UTC)
-    with patch("botocore.auth.get_current_datetime", return_value=moment, create=True):
+    with botocores_clock(made.now):
         yield made
     made.state.close()

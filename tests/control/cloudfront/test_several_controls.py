@@ -5,10 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -20,7 +18,7 @@ from edgecache.control.state.database import StateBusyError
 from edgecache.control.state.postgresql import PostgresDatabase
 from edgecache.control.state.resources import ResourceKind
 from tests.control.api.asking import created, refused
-from tests.control.cloudfront.desk import LOCATION_ALONE, Desk, code_of, site
+from tests.control.cloudfront.desk import LOCATION_ALONE, Desk, botocores_clock, code_of, site
 from tests.control.conftest import postgres_state
 from tests.world.postgresql import TEMPLATE, PostgresServer
 
@@ -38,8 +36,7 @@ def desks(postgresql: PostgresServer, tmp_path: Path) -> Iterator[Pair]:
         return Desk(folder, LOCATION_ALONE, opens=lambda: postgres_state(dsn), first=first)
 
     both = desk("a", 1), desk("b", 1_000_000)
-    moment = datetime.fromtimestamp(both[0].now, UTC)
-    with patch("botocore.auth.get_current_datetime", return_value=moment, create=True):
+    with botocores_clock(both[0].now):
         yield both
     for one in both:
         one.state.close()
@@ -246,3 +243,25 @@ def test_a_file_that_this_release_does_not_take_stops_its_writes(
     assert not desks[1].state.in_transaction
     assert desks[1].log.live.last_seq == before
     assert isinstance(desks[1].state, PostgresDatabase)
+
+
+def test_keys_of_a_store_have_one_order_of_versions(desks: Pair) -> None:
+    a, b = desks
+    store = a.client().create_key_value_store(Name="r")["KeyValueStore"]
+    ours, theirs = (one.values_client() for one in desks)
+    arn, versions = store["ARN"], []
+    for number in range(ROUNDS):
+        first = ours.describe_key_value_store(KvsARN=arn)["ETag"]
+        done = theirs.put_key(KvsARN=arn, Key=f"b{number}", Value="1", IfMatch=first)
+        with pytest.raises(ClientError) as refused:
+            ours.put_key(KvsARN=arn, Key="a", Value="1", IfMatch=first)
+        assert code_of(refused.value) == ("ConflictException", 409)
+        ours.put_key(KvsARN=arn, Key=f"a{number}", Value="1", IfMatch=done["ETag"])
+        versions.append(b.log.last_seq)
+    b.state.follow()
+    for one in desks:
+        live = [entry.seq for entry in one.log.live.after(0).entries if entry.kind == "key-values"]
+        assert live == sorted(live)
+        content = one.catalog.key_values.content(store["Id"])
+        assert content is not None
+        assert (content.version, len(content.items)) == (live[-1], 2 * ROUNDS)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
 from tests.control.api.asking import refused
-from tests.control.cloudfront.desk import FILE, Desk
+from tests.control.cloudfront.desk import FILE, Desk, botocores_clock
 from tests.control.conftest import Opener
 from tests.rules.private.signers import RSA
 
@@ -20,8 +18,7 @@ from tests.rules.private.signers import RSA
 @pytest.fixture
 def desk(opened: Opener, tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path, FILE.format(pem=RSA.public_pem), opens=opened)
-    moment = datetime.fromtimestamp(made.now, UTC)
-    with patch("botocore.auth.get_current_datetime", return_value=moment, create=True):
+    with botocores_clock(made.now):
         yield made
     made.state.close()
 

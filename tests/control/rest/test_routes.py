@@ -24,6 +24,7 @@ from edgecache.control.rest.openapi import openapi_document
 from edgecache.control.rest.routes import DESCRIBED, ROUTES, starlette_routes
 from tests.control.cloudfront.desk import open_desk
 from tests.control.rest.test_app import Place
+from tests.control.rest.test_key_values import key_value_contents
 from tests.world.credentials import signs
 
 
@@ -42,6 +43,7 @@ def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> 
             **desk.key_handlers(),
             **_enrollment(desk).handlers(),
             **drain_handlers(place.control),
+            **key_value_contents(place).handlers(),
             **CertificateServices(Config, Challenges(), dict, admission, dict).handlers(),
         }
         served = {(route.path, name) for route in place.app.routes for name in route.methods}

@@ -97,6 +97,7 @@ class Get:
     seen: int  # the newest version this edge has given before, of this variant
     named: int  # how many invalidations have named the object; -1: some are under way
     must_hit: bool
+    accepted: int = 0  # how many invalidations of anything there were; -1: some are under way
     how: str = ""
 
 
@@ -273,6 +274,7 @@ class Register:
             self._seen.get((edge, run, number, variant), 0),
             -1 if self._pending[number] else self._named[number],
             calm and (edge, run, number, variant) in self._stored,
+            -1 if self._open else self.tally.accepted,
         )
         self._flying[number].append(get)
         return get
@@ -317,6 +319,9 @@ class Register:
         # a fill may go on for a while after the last of its viewers has what it asked for.
         settled = all(other.named == self._named[thing.number] for other in flying)
         settled = settled and now - self._softened_at[thing.number] > FILL_S_MAX
+        # An edge forgets what all it has is younger than. What the next tier began before one of
+        # anything is not stored then: nobody knows any more what that named.
+        settled = settled and all(other.accepted == tally.accepted for other in flying)
         if told.whole and thing.lasts and settled:
             self._stored[place] = None
 

@@ -288,9 +288,11 @@ def test_every_guard_is_where_its_mutation_looks_for_it(guard: Guard) -> None:
     assert any(guard.play in name for name in names), guard.plays
 
 
-KNOW_HTTP1 = {  # who chooses a version, and of what HTTP/2 makes its own rendered hit
+RENDERED = {"edgecache.server.http1.head_cache", "edgecache.server.http1.rendered_hit"}
+KNOW_HTTP1 = {  # who chooses a version, and of what HTTP/2 makes its rendered hits and head cache
     "edgecache/server/connection_choice.py": {"edgecache.server.http1.connection"},
-    "edgecache/server/http2/rendered_hit.py": {"edgecache.server.http1.rendered_hit"},
+    "edgecache/server/http2/rendered_hit.py": RENDERED,
+    "edgecache/server/http2/head_cache.py": RENDERED,
 }
 
 

@@ -93,6 +93,7 @@ from edgecache.runtime.stderr_log import warn
 from edgecache.server.flow_monitor import FlowMonitor
 from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, HeadCache
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
+from edgecache.server.http2.head_cache import Http2HeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.location_access import LocationAccess
 from edgecache.server.peer_tls import PeerTlsPort
@@ -179,7 +180,8 @@ class NodeParts:
         disk, memory_bytes = location.disk, location.memory_bytes // location.workers
         if disk is not None:
             disk = replace(disk, bytes_max=disk.bytes_max // location.workers)
-        memos = 2 if location.listen_tls else 1
+        secured, protocols = bool(location.listen_tls), location.spoken
+        memos = 1 + secured + (secured and "h2" in protocols) + ("h2c" in protocols)
         tier = self._tier(location.name, divide_memory(memory_bytes, memos), upstream, disk)
         inner = "REC" if self.config.regional_tier else "EDGE"
         acme, ports = self._acme(), viewer_ports(location)
@@ -192,7 +194,9 @@ class NodeParts:
         node = self._node("edge", tier, front)
         node.address = self._told_address(location)
         node.listener.proxied = location.proxy_protocol == "required"
-        node.listener.prior_knowledge = "h2c" in location.spoken
+        if "h2c" in protocols:
+            node.listener.prior_knowledge = True
+            node.listener.use_http2(self._head_cache(tier, Http2HeadCache))
         if location.trusted_proxies:
             node.listener.trusted_proxies = TrustedProxies(location.trusted_proxies)
         if location.access_list is not None or location.flow_log is not None:
@@ -206,13 +210,18 @@ class NodeParts:
         node.acme = acme
         node.delivery = self._log_deliverer()
         if location.listen_tls:
-            shown = replace(self.served, state_dir=self.config.state_dir)
-            watch = CertificateWatch(shown, wall_clock, speaks=self.name.endswith("-1"))
-            node.certificates = watch
-            if "h2" in location.spoken:
-                watch.port.offer((HTTP_2, *HTTP_1_1))
-            node.tls_listener = node.listener.secured(watch.port, self._head_cache(tier))
+            self._secure(node, location, tier)
         return node
+
+    def _secure(self, node: Node, location: Location, tier: Tier) -> None:
+        """The listener beside the node's that speaks TLS."""
+        shown = replace(self.served, state_dir=self.config.state_dir)
+        watch = CertificateWatch(shown, wall_clock, speaks=self.name.endswith("-1"))
+        node.certificates = watch
+        node.tls_listener = node.listener.secured(watch.port, self._head_cache(tier))
+        if "h2" in location.spoken:
+            watch.port.offer((HTTP_2, *HTTP_1_1))
+            node.tls_listener.use_http2(self._head_cache(tier, Http2HeadCache))
 
     def _location_access(self, location: Location, node: Node) -> LocationAccess:
         access = LocationAccess(location.name, self._counters, location.access_list)

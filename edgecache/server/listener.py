@@ -92,6 +92,7 @@ class Listener:
     explains: Callable[[bytes, Request, float], bytes] | None = None  # see `explained`
     remembered: Callable[[], int] = lambda: 0  # bytes of conclusions from messages
     tracing: RequestTracing | None = None  # None: a viewer's trace is as any of its fields
+    http2_head_cache: ListenerHeadCache | None = field(init=False, default=None)
     marks: InvalidationState = field(init=False)  # of the tier behind it
     account: MemoryAccount = field(init=False)  # of this process
     head_limits: HeadLimits = field(init=False)
@@ -166,6 +167,12 @@ class Listener:
     def secured(self, port: TlsPort, head_cache: ListenerHeadCache | None) -> Listener:
         """The listener beside this one that speaks TLS: the same connections, one sweep."""
         return replace(self, tls=port, head_cache=head_cache, scheme=b"https")
+
+    def use_http2(self, head_cache: ListenerHeadCache | None) -> None:
+        """Connections may speak HTTP/2, too, whose hits `head_cache` gives again."""
+        self.http2_head_cache = head_cache
+        if head_cache is not None:
+            self.head_caches.append(head_cache)
 
     def decide(
         self,

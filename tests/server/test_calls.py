@@ -13,6 +13,7 @@ import edgecache
 from edgecache.config.model import AccessList, AccessRule
 from tests.measurements import tell
 from tests.server.http1.test_head_cache_peer import Ask, warmed
+from tests.world.http2_browser import Http2Browser
 from tests.world.play import Play, Scene
 
 PACKAGE = str(Path(edgecache.__file__).parent)
@@ -140,3 +141,47 @@ def test_a_hit_that_is_remembered_behind_an_access_list_costs_no_more_calls() ->
     finally:
         play.close()
     assert counted.calls <= 5
+
+
+READ = 27  # what a read of HTTP/2 costs, whatever it asks
+REPEATED = 8  # each hit in it
+
+
+@pytest.mark.parametrize(("count", "calls_max"), [(1, READ + REPEATED), (10, READ + 10 * REPEATED)])
+def test_a_hit_of_http2_that_is_remembered_costs_no_more_calls(count: int, calls_max: int) -> None:
+    """Ten in one read: it is looked up, judged and told each time, and decoded never."""
+    counted, play = Counted(), Play(Scene(http2=True))
+    try:
+        browser = Http2Browser(play).asks("/a")
+        play.origin.answers(200, "body", cache="max-age=600")
+        for _ in range(2):
+            browser.asks("/a")
+        browser.hears()
+        heads = b"".join([browser.head("/a") for _ in range(count)])
+        with counted:
+            browser.connection.data_received(heads)
+        assert browser.bodies() == [b"body"] * count
+    finally:
+        play.close()
+    tell(f"hit_remembered by HTTP/2, {count} in a read: {counted.calls} calls")
+    assert counted.calls <= calls_max
+
+
+def test_a_hit_of_http2_of_the_first_time_costs_no_more_calls() -> None:
+    counted, play = Counted(), Play(Scene(http2=True))
+    try:
+        browser = Http2Browser(play).asks("/a")
+        play.origin.answers(200, "body", cache="max-age=600")
+        play.counters.distributions["EPLAY"].results["Hit"]
+        calls = []
+        for _ in range(2):
+            counted.calls, head = 0, browser.head("/a")
+            with counted:
+                browser.connection.data_received(head)
+            calls.append(counted.calls)
+        assert browser.bodies()[-2:] == [b"body"] * 2
+    finally:
+        play.close()
+    tell(f"hit by HTTP/2, of the first time and by its head: {calls} calls")
+    assert calls[0] <= 282
+    assert calls[1] <= 68

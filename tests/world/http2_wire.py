@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Self
 
 from edgecache.http.http2 import frames
 from edgecache.http.http2.frames import PREFACE, Frame, FrameReader
@@ -54,7 +55,7 @@ class WireClient:
             self.says(PREFACE, settings)
             self.hears()
 
-    def says(self, *parts: bytes) -> WireClient:
+    def says(self, *parts: bytes) -> Self:
         """Bytes, in one read."""
         if not self.transport.closed:
             self.connection.data_received(b"".join(parts))

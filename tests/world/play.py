@@ -31,6 +31,7 @@ from edgecache.rules.viewer.trusted_proxies import TrustedProxies
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache import HeadCache
 from edgecache.server.http2.connection import MultiplexedConnection
+from edgecache.server.http2.head_cache import Http2HeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestIds, RequestLog
 from edgecache.server.request_tracing import RequestTracing
@@ -114,8 +115,9 @@ class Play:
 
     @property
     def head_cache(self) -> HeadCache | None:
-        """The listener's, if it has one."""
-        cache = self.listener.head_cache
+        """The listener's for the version its viewers speak, if it has one."""
+        listener = self.listener
+        cache = listener.http2_head_cache if self.scene.http2 else listener.head_cache
         assert cache is None or isinstance(cache, HeadCache)
         return cache
 
@@ -256,7 +258,7 @@ class Play:
         front = ViewerFrontend(self.edge, table, "cloudfront", self.scene.world)
         proxies = self.scene.trusted_proxies
         traced = config.tracing.context != "ignore" or config.tracing.amzn_trace_id
-        return Listener(
+        listener = Listener(
             front,
             self.scene.limits,
             self.clock,
@@ -267,6 +269,8 @@ class Play:
             trusted_proxies=TrustedProxies(proxies) if proxies else None,
             tracing=RequestTracing(config.tracing, _counting_bytes()) if traced else None,
         )
+        listener.use_http2(Http2HeadCache() if self.scene.memo else None)
+        return listener
 
 
 def _counting_bytes() -> Any:

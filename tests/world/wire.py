@@ -42,8 +42,8 @@ class Setting(NamedTuple):
 
 
 def over_http2(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
-    """These, and the last of them once more with viewers who speak HTTP/2."""
-    return (*settings, settings[-1]._replace(http2=True))
+    """These, and the last of them once more with viewers who speak HTTP/2, and the head cache."""
+    return (*settings, settings[-1]._replace(http2=True, memo=True))
 
 
 def settings_of(test: str, *, tiers: bool, late: bool = True) -> tuple[Setting, ...]:

@@ -150,6 +150,13 @@ class FrameReader:
         _check_form(kind, length, stream_id)
         return Frame(kind, flags, stream_id, payload)
 
+    def take(self, at: int) -> None:
+        """All before `at` was taken."""
+        if at == len(self.held):
+            self.held, self.at = b"", 0
+        else:
+            self.at = at
+
     def data_stream(self) -> int:
         """The stream of the DATA frame that has begun to come, if it is one; else 0."""
         held, at = self.held, self.at

@@ -152,6 +152,7 @@ class HeaderList(NamedTuple):
     fields: HeaderFields
     size: int  # of its frames, in bytes
     block: bytes = b""  # as it came, if it came in one frame and left the table as it was
+    table: bytes = b""  # on which it builds then: see `HeaderBlockReader`
 
 
 class HeaderBlockReader:
@@ -182,7 +183,7 @@ class HeaderBlockReader:
             former = self.table
             fields = self._fields(content)
             block = content if self.table is former else b""
-            return HeaderList(frame.stream_id, ends, fields, size, block)
+            return HeaderList(frame.stream_id, ends, fields, size, block, former)
         self.stream_id, self._ends = frame.stream_id, ends
         self._parts, self._size, self._count = [content], size, 0
         return None

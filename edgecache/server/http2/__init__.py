@@ -7,6 +7,7 @@
 - `stream`: one request and its response; what it is towards the response writer
 - `frame_writer`: what waits to be sent, by windows and priorities
 - `rendered_hit`: a stored entry as header block and DATA
+- `head_cache`: hits by the header block that asks for them
 - `priority`: urgency and increments of responses (RFC 9218)
 
 Frames and header blocks stand in `http/http2`. A stream's request becomes the same `Request` as one

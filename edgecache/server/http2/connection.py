@@ -16,7 +16,10 @@ from typing import Any, cast
 from edgecache.http.framing import BODY_BYTES_PER_S_MIN
 from edgecache.http.http2 import frames
 from edgecache.http.http2.frames import STREAM_ID_MAX, ErrorCode, Http2ConnectionError
+from edgecache.observe.log_record import escaped
+from edgecache.rules.viewer.access_list import AccessListMatcher
 from edgecache.rules.viewer.client_shares import client_network
+from edgecache.rules.viewer.rate_limits import RateLimitRule
 from edgecache.server.connection_table import LATE_S
 from edgecache.server.http2.frame_receiver import DRAIN_PING, STREAMS_MAX, FrameReceiver
 from edgecache.server.http2.frame_writer import FrameWriter
@@ -42,6 +45,9 @@ class MultiplexedConnection(asyncio.Protocol):
         self.writer: FrameWriter = cast(FrameWriter, None)
         self.client: tuple[str, int] = ("", 0)  # the viewer: the peer, or whom it stands for
         self.network = ""
+        self.address = self.port = b""  # the client's, as the log has them
+        self.admitted: tuple[AccessListMatcher, ...] = ()
+        self.buckets: dict[RateLimitRule, int] = {}
         self.trusted = False  # the peer is a proxy that stands for many viewers
         self.session: Session | None = None
         self.deadline = 0.0
@@ -240,6 +246,7 @@ class MultiplexedConnection(asyncio.Protocol):
 
     def _identify(self, client: tuple[str, int]) -> None:
         self.client = client
+        self.address, self.port = escaped(client[0]), b"%d" % client[1]
         self.trusted = self.listener.trusts(client[0], named=self._source is not None)
         self.network = "" if self.trusted else client_network(client[0])
         self.listener.connections.add(self)

@@ -7,6 +7,8 @@ say; a header block is decoded whatever becomes of its stream, since the next on
 
 from __future__ import annotations
 
+from typing import cast
+
 from edgecache.http.http2 import frames
 from edgecache.http.http2.abuse import WINDOW_FRAMES_PER_DATA, Allowances
 from edgecache.http.http2.frames import (
@@ -26,6 +28,7 @@ from edgecache.http.http2.frames import (
 from edgecache.http.http2.header_decoder import HeaderBlockReader, HeaderList
 from edgecache.http.message import BadMessage
 from edgecache.runtime.environment import REQUESTS_MAX, TURN_S
+from edgecache.server.http2.head_cache import REPEATED_MAX, Http2HeadCache
 from edgecache.server.http2.priority import read_priority
 from edgecache.server.http2.request_body import CONNECTION_BYTES, StreamBody
 from edgecache.server.http2.request_head import MalformedRequest, check_trailers
@@ -44,18 +47,21 @@ class FrameReceiver:
     """What one connection has received."""
 
     __slots__ = (
-        "_allowances", "_begun", "_blocks", "_connection", "_reader", "_receive", "_reset_ids",
-        "_served", "_settled", "_untaken_bytes", "last_id", "last_taken", "since",
+        "_allowances", "_begun", "_head_cache", "_receive", "_reset_ids", "_served", "_settled",
+        "_untaken_bytes", "blocks", "connection", "last_id", "last_taken", "prefix", "reader",
+        "since",
     )  # fmt: skip
 
     def __init__(self, connection: Http2Connection, now: float) -> None:
         self.last_id = 0  # of the streams that were begun
         self.last_taken = STREAM_ID_MAX  # of GOAWAY: nothing above it is taken
         self.since = now  # when the last whole frame came
-        self._connection = connection
-        self._reader = FrameReader()
+        self.connection = connection
+        self.reader = FrameReader()
+        self.prefix = b""  # see ReceivedFrames
+        self._head_cache = cast("Http2HeadCache | None", connection.listener.http2_head_cache)
         limits = connection.listener.head_limits
-        self._blocks = HeaderBlockReader(limits.head_bytes_max * LIST_RATIO_MAX)
+        self.blocks = HeaderBlockReader(limits.head_bytes_max * LIST_RATIO_MAX)
         self._allowances = Allowances()
         self._receive = ReceiveWindow()
         self._untaken_bytes = 0  # of all bodies
@@ -68,20 +74,20 @@ class FrameReceiver:
         """Append bytes that came."""
         if not self.held_bytes:
             self.since = now
-        self._reader.add(data)
-        stream = self._connection.streams.get(self.partial_stream)
+        self.reader.add(data)
+        stream = self.connection.streams.get(self.partial_stream)
         if stream is not None and stream.body is not None and not stream.body.done:
             self._due(stream, stream.body, len(data), now)
 
     @property
     def held_bytes(self) -> int:
         """Bytes of what is not whole yet, or waits for a turn."""
-        return len(self._reader) + self._blocks.held_bytes
+        return len(self.reader) + self.blocks.held_bytes
 
     @property
     def partial_stream(self) -> int:
         """The stream of the DATA that has begun to come; 0: there is none."""
-        return self._reader.data_stream()
+        return self.reader.data_stream()
 
     @property
     def settled(self) -> bool:
@@ -90,7 +96,7 @@ class FrameReceiver:
 
     def clear(self) -> None:
         """Forget what came: the connection is gone."""
-        self._reader.clear()
+        self.reader.clear()
 
     def ignore(self, stream_id: int) -> None:
         """We have reset it: what is still under way for it is dropped."""
@@ -100,14 +106,20 @@ class FrameReceiver:
 
     def work(self, now: float) -> bool:
         """Take frames until a turn's worth is done; whether more may be. Http2ConnectionError."""
-        reader, clock = self._reader, self._connection.listener.clock
+        reader, clock = self.reader, self.connection.listener.clock
         self._served = 0
         if not self._begun:
             if not reader.preface():
                 return False
             self._begun = True
-        count = 0
-        while (frame := reader.next()) is not None:
+        count = repeated = 0
+        while True:
+            repeated += self._repeat(now)
+            if repeated >= REPEATED_MAX:
+                return True
+            frame = reader.next()
+            if frame is None:
+                break
             self.since = now
             try:
                 self._take(frame, now)
@@ -121,8 +133,21 @@ class FrameReceiver:
         self.open()
         return False
 
+    def _repeat(self, now: float) -> int:
+        """Have the head cache answer what it knows of what comes next; how many requests."""
+        head_cache, connection = self._head_cache, self.connection
+        if (
+            head_cache is None
+            or not self._settled
+            or self.blocks.stream_id
+            or len(connection.streams) >= STREAMS_MAX
+            or connection.transport.is_closing()
+        ):
+            return 0
+        return head_cache.repeat(self, now)
+
     def _take(self, frame: Frame, now: float) -> None:
-        if self._blocks.stream_id and frame.kind != frames.CONTINUATION:  # §4.3
+        if self.blocks.stream_id and frame.kind != frames.CONTINUATION:  # §4.3
             raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "a header block was not ended")
         if not self._settled:  # §3.4
             if frame.kind != frames.SETTINGS or frame.flags & ACK:
@@ -135,12 +160,12 @@ class FrameReceiver:
             take(self, frame, now)
 
     def _take_headers(self, frame: Frame, now: float) -> None:
-        listed = self._blocks.begin(frame)
+        listed = self.blocks.begin(frame)
         if listed is not None:
             self._take_list(listed, now)
 
     def _take_continuation(self, frame: Frame, now: float) -> None:
-        listed = self._blocks.add(frame)
+        listed = self.blocks.add(frame)
         if listed is not None:
             self._take_list(listed, now)
 
@@ -150,13 +175,13 @@ class FrameReceiver:
         if stream_id > self.last_id:
             if not stream_id % 2:  # §5.1.1
                 raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "a stream of ours")
-            if stream_id > self.last_taken or self._connection.transport.is_closing():
+            if stream_id > self.last_taken or self.connection.transport.is_closing():
                 return  # §6.8: its viewer asks again elsewhere
             self.last_id = stream_id
             self._served += 1
             self._begin(listed, now)
             return
-        stream = self._connection.streams.get(stream_id)
+        stream = self.connection.streams.get(stream_id)
         if stream is None or stream.remote_closed:
             if stream_id not in self._reset_ids:  # §5.1
                 raise Http2ConnectionError(ErrorCode.STREAM_CLOSED, "HEADERS after the end")
@@ -176,7 +201,7 @@ class FrameReceiver:
         content, ends = content_of(frame), bool(frame.flags & END_STREAM)
         if not content and not ends:
             self._allowances.idle_frames.use(now)
-        stream = self._connection.streams.get(stream_id)
+        stream = self.connection.streams.get(stream_id)
         if stream is None or stream.remote_closed:
             self._known(stream_id)
             if stream_id in self._reset_ids or stream_id > self.last_taken:
@@ -190,7 +215,7 @@ class FrameReceiver:
             self._feed(stream, content, now)
         if size > len(content):
             self._open_stream(stream)  # padding is taken at once
-        if ends and self._connection.streams.get(stream_id) is stream:
+        if ends and self.connection.streams.get(stream_id) is stream:
             self._end_body(stream)
 
     def _feed(self, stream: Http2Stream, content: bytes, now: float) -> None:
@@ -205,14 +230,14 @@ class FrameReceiver:
             body.feed(content)
         except BadMessage:  # the errand is told by the body, and answers (§8.1.1)
             stream.fault = ErrorCode.PROTOCOL_ERROR
-            self._connection.forget_body(stream)
+            self.connection.forget_body(stream)
             return
         if not body.done:
             self._due(stream, body, len(content), now)
 
     def _due(self, stream: Http2Stream, body: StreamBody, count: int, now: float) -> None:
-        idle_s_max = self._connection.listener.limits.body_idle_s_max
-        self._connection.due(stream, body.due(now, count, idle_s_max))
+        idle_s_max = self.connection.listener.limits.body_idle_s_max
+        self.connection.due(stream, body.due(now, count, idle_s_max))
 
     def _end_body(self, stream: Http2Stream) -> None:
         """The viewer has said all of a request."""
@@ -223,8 +248,8 @@ class FrameReceiver:
                 body.end()
             except BadMessage:
                 stream.fault = ErrorCode.PROTOCOL_ERROR
-            self._connection.forget_body(stream)
-        self._connection.settle(stream)
+            self.connection.forget_body(stream)
+        self.connection.settle(stream)
 
     def _take_reset(self, frame: Frame, now: float) -> None:
         stream = self._known(frame.stream_id)
@@ -233,10 +258,10 @@ class FrameReceiver:
             return
         self._allowances.resets.use(now)
         stream.remote_closed = True
-        self._connection.let_go(stream)
+        self.connection.let_go(stream)
 
     def _take_window(self, frame: Frame, now: float) -> None:
-        allowance, writer = self._allowances.window_frames, self._connection.writer
+        allowance, writer = self._allowances.window_frames, self.connection.writer
         allowance.give_back(writer.data_frames * WINDOW_FRAMES_PER_DATA)
         writer.data_frames = 0
         allowance.use(now)
@@ -263,23 +288,23 @@ class FrameReceiver:
                 raise Http2ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "ACK that says something")
             return
         self._allowances.idle_frames.use(now, 1 + frame.size // 6)
-        settings = self._connection.writer.settings
+        settings = self.connection.writer.settings
         before = settings.window_bytes
         settings.take(frame.payload)
         more = settings.window_bytes - before
-        for stream in self._connection.streams.values() if more else ():  # §6.9.2
+        for stream in self.connection.streams.values() if more else ():  # §6.9.2
             stream.window += more
             if stream.window > WINDOW_BYTES_MAX:
                 raise Http2ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "a window too large")
-            self._connection.writer.ready(stream)
-        self._connection.writer.answer(frames.SETTINGS_ACK)
+            self.connection.writer.ready(stream)
+        self.connection.writer.answer(frames.SETTINGS_ACK)
 
     def _take_ping(self, frame: Frame, now: float) -> None:
         if not frame.flags & ACK:
             self._allowances.idle_frames.use(now)
-            self._connection.writer.answer(frames.frame(frames.PING, ACK, 0, frame.payload))
+            self.connection.writer.answer(frames.frame(frames.PING, ACK, 0, frame.payload))
         elif frame.payload == DRAIN_PING:
-            self._connection.drained()
+            self.connection.drained()
 
     def _take_priority(self, frame: Frame, now: float) -> None:
         """Read and ignored (§5.3.2)."""
@@ -293,26 +318,26 @@ class FrameReceiver:
         stream_id = int.from_bytes(frame.payload[:4], "big") & STREAM_ID_MAX
         if not stream_id % 2:  # RFC 9218 §7.1
             raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "the priority of no request")
-        stream = self._connection.streams.get(stream_id)
+        stream = self.connection.streams.get(stream_id)
         if stream is not None:
             stream.priority = read_priority(frame.payload[4:])
-            self._connection.writer.ranks = True
+            self.connection.writer.ranks = True
 
     def _take_goaway(self, _frame: Frame, now: float) -> None:
         """The viewer asks nothing more; what it has asked is answered."""
         self._allowances.idle_frames.use(now)
-        self._connection.finish()
+        self.connection.finish()
 
     def _begin(self, listed: HeaderList, now: float) -> None:
         """A request, where one more may be under way."""
-        connection = self._connection
+        connection = self.connection
         if len(connection.streams) >= STREAMS_MAX:  # §5.1.2
             self._allowances.resets.use(now)
             connection.writer.answer(frames.reset_frame(listed.stream_id, ErrorCode.REFUSED_STREAM))
             self.ignore(listed.stream_id)
             return
         try:
-            begin_request(connection, listed, now)
+            begin_request(connection, listed, self._head_cache, now)
         except MalformedRequest as error:
             code = ErrorCode.PROTOCOL_ERROR
             raise Http2StreamError(listed.stream_id, code, str(error)) from None
@@ -320,11 +345,11 @@ class FrameReceiver:
     def _end_stream(self, error: Http2StreamError, now: float) -> None:
         """Reset a stream for what its viewer did; as costly to us as if it had (CVE-2025-8671)."""
         self._allowances.resets.use(now)
-        stream = self._connection.streams.get(error.stream_id)
+        stream = self.connection.streams.get(error.stream_id)
         if stream is not None:
-            self._connection.reset(stream, error.code)
+            self.connection.reset(stream, error.code)
             return
-        self._connection.writer.answer(frames.reset_frame(error.stream_id, error.code))
+        self.connection.writer.answer(frames.reset_frame(error.stream_id, error.code))
         self.ignore(error.stream_id)
 
     # Windows.
@@ -339,8 +364,8 @@ class FrameReceiver:
         """Open the connection's window again, if it is time to."""
         bytes_max = CONNECTION_BYTES if self._untaken_bytes else WINDOW_BYTES
         more = self._receive.opening(bytes_max, self._untaken_bytes)
-        if more and not self._connection.transport.is_closing():
-            self._connection.writer.answer(frames.window_frame(0, more))
+        if more and not self.connection.transport.is_closing():
+            self.connection.writer.answer(frames.window_frame(0, more))
 
     def _open_stream(self, stream: Http2Stream) -> None:
         """Open the window of a stream again, as far as may wait for it here."""
@@ -349,19 +374,19 @@ class FrameReceiver:
             return
         bytes_max = WINDOW_BYTES
         if body.is_read:
-            bytes_max = max(bytes_max, self._connection.listener.limits.buffer_bytes_max)
-            if self._connection.listener.account.is_short(MemoryHolding.UPLOADS):
+            bytes_max = max(bytes_max, self.connection.listener.limits.buffer_bytes_max)
+            if self.connection.listener.account.is_short(MemoryHolding.UPLOADS):
                 bytes_max = frames.FRAME_BYTES_MAX
         more = window.opening(bytes_max, body.waiting_bytes)
         if more:
-            self._connection.writer.answer(frames.window_frame(stream.id, more))
+            self.connection.writer.answer(frames.window_frame(stream.id, more))
 
     def _known(self, stream_id: int) -> Http2Stream | None:
         """A stream that is open; None: it has ended. Http2ConnectionError: it never was (§5.1)."""
         idle = stream_id > self.last_id or not stream_id % 2
         if idle and stream_id <= self.last_taken:
             raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "a frame of an idle stream")
-        return self._connection.streams.get(stream_id)
+        return self.connection.streams.get(stream_id)
 
 
 _TAKES = {

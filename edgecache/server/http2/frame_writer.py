@@ -47,6 +47,18 @@ class SendingStream(Protocol):
         ...
 
 
+class RenderedFrames(Protocol):
+    """A response as it is sent: what goes between them are the stream's id, and the request's."""
+
+    start: bytes
+    """Of its HEADERS, through the flags."""
+    block: bytes
+    """Its header block, but for the request id at the end."""
+    data: bytes
+    """As `start`, of its DATA; empty without a body."""
+    sent_bytes: int
+
+
 class FrameWriter:
     """Frames on their way to one viewer."""
 
@@ -107,6 +119,21 @@ class FrameWriter:
             self.window -= size
             self.data_frames += 1
         self._out_bytes += size + len(head)
+        if self._out_bytes >= STEP_BYTES:
+            self._write()
+        self._schedule()
+
+    def send_rendered(
+        self, wire: RenderedFrames, id_bytes: bytes, request_id: bytes, body: bytes | memoryview
+    ) -> None:
+        """The same of a response that is rendered, on the stream of these four bytes."""
+        out = self._out
+        out += (wire.start, id_bytes, wire.block, request_id)
+        if body:
+            out += (wire.data, id_bytes, body)
+            self.window -= len(body)
+            self.data_frames += 1
+        self._out_bytes += wire.sent_bytes
         if self._out_bytes >= STEP_BYTES:
             self._write()
         self._schedule()

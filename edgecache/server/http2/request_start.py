@@ -13,7 +13,8 @@ from edgecache.cache.frontend import ViewerErrand
 from edgecache.cache.outcome import Hit, Refusal
 from edgecache.http.http2.header_decoder import HeaderList
 from edgecache.http.message import BadMessage, Request, first_value
-from edgecache.server.http2.rendered_hit import send_hit
+from edgecache.server.http2.head_cache import Http2HeadCache
+from edgecache.server.http2.rendered_hit import ReadRequest, send_hit
 from edgecache.server.http2.request_body import StreamBody
 from edgecache.server.http2.request_head import request_head
 from edgecache.server.http2.stream import Http2Connection, Http2Stream
@@ -24,12 +25,16 @@ from edgecache.server.response_writer import ResponseWriter, is_paced
 NOTHING_READ = RequestSummary(b"", "", b"", None, None, None, None, b"http", 0, None, "HTTP/2.0")
 
 
-def begin_request(connection: Http2Connection, listed: HeaderList, now: float) -> None:
+def begin_request(
+    connection: Http2Connection, listed: HeaderList, head_cache: Http2HeadCache | None, now: float
+) -> None:
     """Answer a request, or set off what answers it. MalformedRequest."""
     listener, trusted = connection.listener, connection.trusted
     listener.request_log.counters.http2_requests += 1
     try:
         head = request_head(listed.fields, listener.scheme, ends=listed.ends, trusted=trusted)
+        if listed.ends and head_cache is not None and head_cache.hit(connection, head, now, listed):
+            return
         request = listener.parse(head, listener.head_limits, listener.scheme, connection.client)
     except BadMessage as bad:
         stream = _opened(connection, listed, None, now)
@@ -47,7 +52,8 @@ def begin_request(connection: Http2Connection, listed: HeaderList, now: float) -
         stream = _opened(connection, listed, request, now)
         ResponseWriter(listener, stream, summary).send_refusal(decision, now)
     elif isinstance(decision, Hit) and not _takes_time(decision, request):
-        if not (listed.ends and send_hit(connection, decision, request, summary, listed, now)):
+        read = ReadRequest(listed, head, request, summary)
+        if not (listed.ends and send_hit(connection, decision, read, now)):
             stream = _opened(connection, listed, request, now)
             ResponseWriter(listener, stream, summary).send_hit(decision, request, now)
     else:

@@ -22,7 +22,9 @@ from edgecache.http.http2.frames import (
 )
 from edgecache.http.http2.header_block import EMPTY_TABLE, header_block
 from edgecache.http.message import Fields, Request, first_value
+from edgecache.rules.viewer.access_list import AccessListMatcher
 from edgecache.rules.viewer.client_shares import client_network
+from edgecache.rules.viewer.rate_limits import RateLimitRule
 from edgecache.server.http2.frame_writer import FrameWriter
 from edgecache.server.http2.priority import UNSAID, read_priority
 from edgecache.server.http2.request_body import StreamBody
@@ -46,6 +48,13 @@ class Http2Connection(Protocol):
     """Whether that is a trusted proxy: who its viewer is, each request says for itself."""
     network: str
     """Which client that is; see `ViewerStream`."""
+    address: bytes
+    """The client's address as the log has it; so `port`."""
+    port: bytes
+    admitted: tuple[AccessListMatcher, ...]
+    """Access lists that have let this client in."""
+    buckets: dict[RateLimitRule, int]
+    """Of rate limits: those of its viewer's address that are known."""
     session: Session | None
     """Of TLS."""
     streams: dict[int, Http2Stream]

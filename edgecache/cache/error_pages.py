@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from edgecache.cache.outcome import CacheResult, Errand, ErrorPageErrand, Hit, Outcome, Refusal
 from edgecache.cache.tier import Tier
 from edgecache.http.message import Fields, Request
-from edgecache.rules.caching.error_caching import Replacement, page_request, replacement
+from edgecache.rules.caching.error_caching import Replacement, page_for, page_request
 from edgecache.rules.routing import Route, RouteTable, route
 from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.interface import Body, OnInterim
@@ -55,7 +55,7 @@ class ErrorPages:
         return await self._fetch(errand, table, page)
 
     def _page(self, errand: Errand, status: int) -> Replacement | None:
-        return replacement(errand.route.distribution, status)
+        return page_for(errand.request, errand.route, status)
 
     async def _fetch(self, errand: Errand, table: RouteTable, page: Replacement) -> Outcome:
         """The page under its status; when it fails itself, that second failure."""

@@ -65,7 +65,7 @@ from edgecache.rules.caching.slices import head_of_whole
 from edgecache.rules.caching.storability import passable_fields, post_answers_get
 from edgecache.rules.reasons import MissReason, StoreReason
 from edgecache.rules.response.status_and_ranges import plan_reply
-from edgecache.rules.viewer.access import outgrows_quota, with_upgrade
+from edgecache.rules.viewer.access import outgrows_quota, with_grpc_fields, with_upgrade
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation import FilteredStore
 from edgecache.upstream.faults import Fault, UpstreamError
@@ -103,8 +103,12 @@ class Fetcher:
         request = forwarded(errand.request, errand.route, cacheable=False)
         if errand.why is MissReason.UPGRADE:
             request = with_upgrade(request, errand.request)
+        elif errand.why is MissReason.GRPC:
+            request = with_grpc_fields(request, errand.request)
         self._world.counters.misses[errand.why] += 1
         reply = await self._fetch(Call(request, errand.route, body, on_interim))
+        if errand.why is MissReason.GRPC:  # nothing is kept of it, and nothing falls by it
+            return from_reply(reply, errand, self._world.clock(), CacheResult.MISS)
         for path, query in invalidated_targets(errand.request, reply.head, errand.route):
             gone = replace(errand.request, method=b"GET", path=path, query=query)
             self._store.written(cache_key(gone, errand.route))

@@ -44,7 +44,7 @@ from edgecache.config.listen import ViewerPorts
 from edgecache.config.model import BRAND, Behavior
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Request, combined_value, first_value, without
-from edgecache.rules.caching.error_caching import replacement
+from edgecache.rules.caching.error_caching import page_for, replacement
 from edgecache.rules.private.key_ring import MESSAGES, TrustedKeys
 from edgecache.rules.private.signature_check import SignatureAccepted
 from edgecache.rules.private.signature_fields import SignatureRefused
@@ -304,7 +304,7 @@ class ViewerFrontend:
         signature = trust.opens(routed.received, wall)
         request = routed.unsigned(signature)
         if isinstance(signature, SignatureRefused):
-            page = replacement(route.distribution, 403)
+            page = page_for(request, route, 403)
             if page is not None:
                 return ErrorPageErrand(request, route, page)
             close, fault = request.has_body, signature.fault
@@ -331,7 +331,7 @@ class ViewerFrontend:
         if refused.why is RefusalReason.ACCESS_LIST:
             self._count_denied(route)
         if refused.why in PAGE_STANDS_FOR:
-            page = replacement(route.distribution, refused.status)
+            page = page_for(request, route, refused.status)
             if page is not None:
                 return ErrorPageErrand(request, route, page)
         if refused.status == 405:  # RFC 9110 §15.5.6 wants to hear what is allowed

@@ -179,6 +179,7 @@ class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     response_headers_policy: ResponseHeadersPolicy | None = None
     forwarded_values: ForwardedValues | None = None
     compress: bool = False
+    grpc: bool = False  # calls of gRPC go to the origin by HTTP/2
     trusted_key_groups: tuple[str, ...] = ()
     trusted_signers: tuple[str, ...] = ()
     trusted_native_keys: tuple[str, ...] = ()  # ids of secrets that sign our own tokens

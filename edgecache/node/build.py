@@ -405,7 +405,7 @@ class NodeParts:
 
     def _share_descriptors(self, listener: Listener) -> None:
         budget, connections, pool = DescriptorBudget(soft_limit()), listener.connections, self._pool
-        budget.viewers, budget.upstreams = connections.__len__, lambda: pool.places
+        budget.viewers, budget.upstreams = connections.__len__, lambda: pool.open_places
         connections.room, pool.may_open = budget.viewers_max, budget.admits_upstream
 
     def _remembered_bytes(self) -> int:

@@ -21,6 +21,7 @@ class MissReason(StrEnum):
     PARTIAL = "partial"  # stored in part, and not the part asked for
     METHOD = "method"  # this method is never answered from a store
     UPGRADE = "upgrade"  # a WebSocket is opened
+    GRPC = "grpc"  # a call of gRPC
     DISABLED = "disabled"  # the cache policy switches caching off
     REQUEST = "request"  # the request's own directives ask for a newer answer
     RANGE = "range"  # a part of an object that is not stored whole
@@ -39,6 +40,7 @@ FORWARDED = {
     MissReason.PARTIAL: "partial",
     MissReason.METHOD: "method",
     MissReason.UPGRADE: "bypass",
+    MissReason.GRPC: "bypass",
     MissReason.DISABLED: "bypass",
     MissReason.REQUEST: "request",
     MissReason.RANGE: "partial",

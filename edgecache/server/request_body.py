@@ -41,6 +41,7 @@ class RequestBody:
         self._account = account
         self.waiting_bytes = 0
         self._begun_bytes = 0  # read, and kept until there is a connection for them
+        self.open_ended = False
         self.refusal_status = 400  # for a viewer whose body turned out to be none
         self._reader: Reader
         self._reader = ChunkedReader(limits) if length is None else LengthReader(length)

@@ -43,7 +43,7 @@ from edgecache.server.request_log import RequestOutcome, RequestSummary
 from edgecache.server.stream import ViewerBody, ViewerStream
 from edgecache.store.memory_account import BEHIND_BYTES, MemoryHolding
 from edgecache.upstream.faults import Fault, UpstreamError
-from edgecache.upstream.interface import Body, WholeBody
+from edgecache.upstream.interface import Body, TrailedBody, WholeBody
 from edgecache.upstream.tunnel import Tunnel
 
 logger = logging.getLogger("edgecache.server")
@@ -90,12 +90,19 @@ def _failure(error: UpstreamError, errand: Errand) -> Refusal:
     return Refusal(error.status, why, detail, tried=errand.why, reason=error.fault)
 
 
+CALLS = (b"grpc", b"grpcs")  # cs-protocol of calls of gRPC; in clear is our own
+
 CROWDED = Refusal(
     503, "Too many of this kind at once from one address.", "CapacityExceeded", reason="crowded"
 )
 TOO_MANY_UPLOADS = Refusal(
     503, "Too many uploads at once.", "CapacityExceeded", close=True, reason="uploads"
 )
+
+
+def _trailers(body: Body) -> Fields:
+    """What is said behind a body, as far as it is for viewers."""
+    return less_ours(end_to_end(body.trailers)) if isinstance(body, TrailedBody) else ()
 
 
 class ResponseWriter:
@@ -172,7 +179,15 @@ class ResponseWriter:
                 errands.give_back(self._network)
         return errand.decide(self._listener.clock())
 
+    def _begin_call(self, body: ViewerBody | None) -> None:
+        """A call of gRPC: its body goes up beside the answer, for as long as one side speaks."""
+        protocol = b"grpcs" if self._summary.protocol == b"https" else b"grpc"
+        self._summary = replace(self._summary, protocol=protocol)
+        if body is not None:
+            body.open_ended = True
+
     async def _run(self, errand: Errand, body: ViewerBody | None) -> None:
+        outcome: Outcome | None = None
         listener, self._route = self._listener, errand.route
         self._id = errand.request.id or self._id  # another tier of ours has given it one
         try:
@@ -182,6 +197,8 @@ class ResponseWriter:
             if traces[0] is not None:
                 self._summary = replace(self._summary, trace_id=traces[0].trace_id)
             errand = errand.identified(self._id, traces, self._origin)
+            if errand.why is MissReason.GRPC:
+                self._begin_call(body)
             if body is not None:
                 body.require_sound()
             outcome = await self._fetch(errand, body)
@@ -192,9 +209,7 @@ class ResponseWriter:
             self.send_refusal(_failure(error, errand), listener.clock(), errand)
             return
         except asyncio.CancelledError:
-            left = RequestOutcome(0, CacheResult.ERROR, 0, detail="ClientHungUpRequest")
-            left.reason = errand.why
-            self._record(left)
+            self._record_left(errand)
             raise
         except Exception:
             logger.exception("a request failed inside the cache: id %s", self._id.decode())
@@ -202,7 +217,7 @@ class ResponseWriter:
             self.send_refusal(FAILED, listener.clock())
             return
         finally:
-            if body is not None:
+            if body is not None and (outcome is None or errand.why is not MissReason.GRPC):
                 body.close()
         long_lived = self._long_lived(outcome)
         client = "" if long_lived is None else self._at_origin(errand)
@@ -216,8 +231,16 @@ class ResponseWriter:
             logger.exception("an answer failed on its way out: id %s", self._id.decode())
             self._stream.abort()
         finally:
+            if body is not None:  # of a call it went up until now
+                body.close()
             if long_lived is not None:
                 long_lived.give_back(client)
+
+    def _record_left(self, errand: Errand) -> None:
+        """The viewer left before there was an answer."""
+        left = RequestOutcome(0, CacheResult.ERROR, 0, detail="ClientHungUpRequest")
+        left.reason = errand.why
+        self._record(left)
 
     def send_hit(self, hit: Hit, request: Request, now: float) -> None:
         """Send what a stored entry gives, where hits are not kept as rendered for the wire."""
@@ -287,7 +310,9 @@ class ResponseWriter:
         return self._streams_max(errand) if safe else sys.maxsize
 
     def _streams_max(self, errand: Errand) -> int:
-        """Half of the connections of an origin that has fewer than most."""
+        """Half of the connections of an origin that has fewer than most; calls share them."""
+        if errand.why is MissReason.GRPC:
+            return self._listener.limits.streams_per_address_max
         least = max(errand.route.origin.connections_max // 2, 1)
         return min(self._listener.limits.streams_per_address_max, least)
 
@@ -384,7 +409,7 @@ class ResponseWriter:
             data = b""
             if stream.paused:
                 await self._read_on(body)
-        stream.end()
+        stream.end(_trailers(body) if self._summary.protocol in CALLS else ())
 
     def _limit_rate(self, route: Route) -> LimitRate | None:
         """How fast a viewer is sent bodies; tiers of ours as fast as they take them."""

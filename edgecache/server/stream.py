@@ -14,7 +14,7 @@ of `send` it waits in `drained` whenever `paused` says so: flow control (a socke
 §5.2, RFC 9000 §4) is the implementation's, and bounded. Framing (Content-Length or chunks,
 END_STREAM), the fields of the connection (RFC 9110 §7.6.1) and the decision whether the connection
 stays are the implementation's, too; so is 100 (Continue), sent when the request's body is first
-read. Trailers do not pass: what upstream sends of them is dropped (decision 020).
+read. Trailers pass to a call of gRPC, else what upstream sends of them is dropped (decision 020).
 
 When the viewer is gone the connection cancels the writer's task.
 """
@@ -76,8 +76,8 @@ class ViewerStream(Protocol):
         """Let a head that waits go now: the body is not at hand."""
         ...
 
-    def end(self) -> None:
-        """The response is whole."""
+    def end(self, trailers: Fields = ()) -> None:
+        """The response is whole. `trailers`: where the version of HTTP can tell them apart."""
         ...
 
     def abort(self) -> None:
@@ -106,6 +106,8 @@ class ViewerBody(Body, Protocol):
 
     refusal_status: int
     """What a viewer is told whose body is `broken`."""
+    open_ended: bool
+    """Whether silence is no lateness of it: who reads it bounds that."""
 
     @property
     def broken(self) -> bool:

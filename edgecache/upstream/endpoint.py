@@ -50,6 +50,7 @@ class TlsName(Struct, frozen=True):
     client_key_file: str = ""
     minimum: TlsMinimum = "TLSv1.2"
     other_name: str = ""  # which the certificate may have instead
+    http2: bool = False  # HTTP/2 is what it is offered (ALPN, RFC 7301), and nothing else
 
 
 class Endpoint(Struct, frozen=True):
@@ -64,6 +65,7 @@ class Endpoint(Struct, frozen=True):
     connection_s_max: float = inf  # of age: an older one is not used again
     reach: Reach = "own"
     slow_share: float = 0.5  # of its connections, for uploads and for slow readers
+    http2: bool = False  # it is asked by HTTP/2: by ALPN, without TLS by prior knowledge
     tunnels: bool = False  # they hold connections for hours, and must not take those of requests
 
     @property
@@ -77,6 +79,11 @@ class Endpoint(Struct, frozen=True):
         if tls is None or not name:
             return self
         return replace(self, tls=replace(tls, server_name=name, other_name=tls.server_name))
+
+    def by_http2(self) -> Endpoint:
+        """The endpoint, to be asked by HTTP/2."""
+        tls = None if self.tls is None else replace(self.tls, http2=True)
+        return replace(self, http2=True, tls=tls)
 
     @property
     def where(self) -> str:
@@ -108,6 +115,7 @@ class WireRequest(Struct, frozen=True):
     server_name: str = ""
     sign: Callable[[bytes], bytes] | None = None  # gives `head` with what is good for one sending
     record: OriginRecord | None = None  # of the request, for the log
+    two_way: bool = False  # body and response at once, and trailers of both (gRPC)
 
     def sent_head(self) -> bytes:
         """The head as it is sent now."""
@@ -277,7 +285,7 @@ def _tls_context(wanted: TlsName) -> ssl.SSLContext:
         raise ssl.SSLError(*error.args) from error
     context.minimum_version = _MINIMUM[wanted.minimum]
     context.check_hostname = not wanted.other_name  # OpenSSL's own check knows one name
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(["h2" if wanted.http2 else "http/1.1"])
     return context
 
 
@@ -339,7 +347,8 @@ def connect_fault(error: BaseException) -> Fault:
     if isinstance(error, ForbiddenAddressError):
         return Fault.FORBIDDEN
     if isinstance(error, ssl.SSLError | ssl.CertificateError):
-        return Fault.TLS
+        unspoken = "NO_APPLICATION_PROTOCOL" in (getattr(error, "reason", None) or "")
+        return Fault.NOT_HTTP2 if unspoken else Fault.TLS  # RFC 7301 §3.2
     if isinstance(error, socket.gaierror | UnicodeError):  # a label no DNS name may have
         return Fault.NAME
     return Fault.CONNECT_TIMEOUT if isinstance(error, TimeoutError) else Fault.REFUSED

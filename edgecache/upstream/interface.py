@@ -6,11 +6,11 @@ Law: a tier is an upstream; so is an origin, a group of them, and a peer.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from edgecache.http.message import Request, Response
+from edgecache.http.message import Fields, Request, Response
 from edgecache.rules.routing import Route
 
 
@@ -31,6 +31,14 @@ class Body(Protocol):
     def close(self) -> None:
         """No more will be read. Idempotent; what is left is dropped or its connection closed."""
         ...
+
+
+@runtime_checkable
+class TrailedBody(Protocol):
+    """A body behind which fields may be said (RFC 9110 §6.5), known once its end was read."""
+
+    @property
+    def trailers(self) -> Fields: ...
 
 
 class Reply(Struct):

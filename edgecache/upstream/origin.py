@@ -11,13 +11,13 @@ import asyncio
 
 from msgspec.structs import replace
 
-from edgecache.http.message import Request, first_value
+from edgecache.http.message import Fields, Request, first_value
 from edgecache.observe.counters import Counters
 from edgecache.rules.caching.stored_parts import answers_range
-from edgecache.rules.viewer.access import with_passage
+from edgecache.rules.viewer.access import is_grpc_call, with_passage
 from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.faults import Fault, UpstreamError
-from edgecache.upstream.interface import Body, Call, Reply
+from edgecache.upstream.interface import Body, Call, Reply, TrailedBody
 from edgecache.upstream.origin_auth import Prove
 from edgecache.upstream.origin_counters import OriginCounters
 from edgecache.upstream.origin_group import ATTEMPTED_AGAIN
@@ -60,12 +60,17 @@ class OriginUpstream:
     async def fetch(self, call: Call) -> Reply:
         """The origin's final response. UpstreamError after the last attempt."""
         call = replace(call, request=with_passage(call.request, self._cdn_id))
-        if call.body is not None:
+        two_way = call.route.behavior.grpc and is_grpc_call(call.request, call.route)
+        if call.body is not None and not two_way:
             call = replace(call, body=await read_start(call.body))
         if call.request.record is not None:
             call.request.record.origin = call.route.origin.id
         endpoint = endpoint_of(call.route.origin, call.request.scheme)
         outgoing = wire_request(call, self._via, self._prove, self._agent)
+        if two_way:
+            endpoint, outgoing = endpoint.by_http2(), replace(outgoing, two_way=True)
+        if outgoing.upgrade and endpoint.http2:
+            raise UpstreamError(Fault.NO_UPGRADE, endpoint.where, sent=False)
         if outgoing.upgrade:
             endpoint = replace(endpoint, tunnels=True, connections_max=TUNNELS_MAX)
         reply = await self._attempted(call, endpoint, outgoing)
@@ -154,6 +159,10 @@ class TimedBody:
 
     def read_nowait(self) -> bytes | None:
         return self._body.read_nowait()
+
+    @property
+    def trailers(self) -> Fields:
+        return self._body.trailers if isinstance(self._body, TrailedBody) else ()
 
     def close(self) -> None:
         self._body.close()

@@ -64,7 +64,7 @@ def _endpoint(domain: str, port: int, tls: TlsName | None, kept: ConnectionSetti
 def endpoint_of(origin: Origin, scheme: bytes) -> Endpoint:
     """Where a request of `scheme` finds the origin, by its protocol policy."""
     secure = _is_secure(origin, scheme)
-    return _endpoint(
+    endpoint = _endpoint(
         origin.domain_name,
         origin.https_port if secure else origin.http_port,
         _tls_name(origin) if secure else None,
@@ -76,6 +76,7 @@ def endpoint_of(origin: Origin, scheme: bytes) -> Endpoint:
             origin.slow_connections_share,
         ),
     )
+    return endpoint.by_http2() if origin.protocol == "h2" else endpoint
 
 
 def _tls_name(origin: Origin) -> TlsName:

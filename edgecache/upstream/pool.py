@@ -22,6 +22,7 @@ from edgecache.runtime.environment import LoopTurns
 from edgecache.upstream.connection import UpstreamConnection
 from edgecache.upstream.endpoint import Connector, Endpoint, WireRequest, connect_fault
 from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.http2.multiplexed_pool import MultiplexedPool
 from edgecache.upstream.interface import Body, Reply
 from edgecache.upstream.request_body import WatchedBody, is_under_way
 from edgecache.upstream.slow_share import SLOW_S, UploadShare, excess_unread
@@ -70,14 +71,25 @@ class Pool:
         self.places = 0  # taken at all endpoints
         self.may_open: Callable[[], bool] = lambda: True  # whether there are descriptors
         self._closed = False
+        waiting_max = self._limits.waiting_max
+        self._multiplexed = MultiplexedPool(
+            connect, clock, self._limits.head, waiting_max, self._make_room
+        )
+
+    @property
+    def open_places(self) -> int:
+        """Connections of both versions of HTTP, open or being opened."""
+        return self.places + self._multiplexed.places
 
     async def send(self, endpoint: Endpoint, outgoing: WireRequest) -> Reply:
         """The final response to `outgoing`; its body may still be arriving. UpstreamError.
 
         Sent once more when a kept connection turns out to be closed before a byte of answer: at
         once if nothing was sent, else only what is replayable (RFC 9112 §9.3.1). A body that is not
-        all here needs a place among the endpoint's uploads.
+        all here needs a place among the endpoint's uploads. By HTTP/2, see MultiplexedPool.
         """
+        if endpoint.http2:
+            return await self._multiplexed.send(endpoint, outgoing)
         if outgoing.body is not None and is_under_way(outgoing.body):
             return await self._upload(endpoint, outgoing, outgoing.body)
         connection = self._idle_connection(endpoint, outgoing.server_name)
@@ -122,12 +134,14 @@ class Pool:
                     waiter.arrived.set_exception(self._error(pool.endpoint, Fault.CLOSED))
         for connection in list(self._open):
             connection.close()
+        self._multiplexed.close()
 
     def connections_to_origins(self) -> Iterator[tuple[str, int]]:
         """How many are open or opening, by where they lead, but for those to our own tiers."""
         for endpoint, pool in self._pools.items():
             if endpoint.reach != "own":
                 yield endpoint.where, pool.places
+        yield from self._multiplexed.connections_to_origins()
 
     # For connections.
 
@@ -183,15 +197,22 @@ class Pool:
 
     def _take_place(self, pool: EndpointPool) -> None:
         """For a connection to be opened; UpstreamError where descriptors run out."""
-        if not self.may_open():
-            idle = next((other.idle for other in self._pools.values() if other.idle), None)
-            if idle is None:
-                if not pool.places:
-                    self._pools.pop(pool.endpoint, None)
-                raise self._error(pool.endpoint, Fault.BUSY)
-            idle.pop(0).abandon()
+        if not self._make_room():
+            if not pool.places:
+                self._pools.pop(pool.endpoint, None)
+            raise self._error(pool.endpoint, Fault.BUSY)
         pool.places += 1
         self.places += 1
+
+    def _make_room(self) -> bool:
+        """Whether there is a descriptor for one more, if need be that of one at rest."""
+        if self.may_open():
+            return True
+        idle = next((other.idle for other in self._pools.values() if other.idle), None)
+        if idle is None:
+            return False
+        idle.pop(0).abandon()
+        return True
 
     async def _open_connection(
         self, pool: EndpointPool, outgoing: WireRequest

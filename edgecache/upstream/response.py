@@ -14,7 +14,7 @@ import re
 from collections import deque
 from typing import Protocol
 
-from edgecache.http.message import BadMessage, BadReason, HeadLimits
+from edgecache.http.message import BadMessage, BadReason, Fields, HeadLimits
 from edgecache.upstream.faults import Fault, UpstreamError
 
 BUFFER_BYTES_MAX = 262_144  # `Limits.buffer_bytes_max`: enough for 20 ms at 100 Mbit/s
@@ -40,12 +40,13 @@ class ResponseBody:
     """A `Body` whose bytes a connection pushes. What came before a fault is read before it."""
 
     __slots__ = ("_bytes", "_bytes_max", "_error", "_open", "_paused", "_pieces", "_source",
-                 "_waiter", "length")  # fmt: skip
+                 "_waiter", "length", "trailers")  # fmt: skip
 
     def __init__(
         self, length: int | None, source: BodySource, bytes_max: int = BUFFER_BYTES_MAX
     ) -> None:
         self.length = length
+        self.trailers: Fields = ()  # what came behind the last bytes, where that is kept
         self._pieces: deque[bytes] = deque()
         self._bytes = 0
         self._bytes_max = bytes_max

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edgecache.rules.viewer.access import asks_for_websocket
+from edgecache.rules.viewer.access import asks_for_websocket, is_grpc_call
 from edgecache.upstream.interface import Body, Call, Reply, Upstream
 from edgecache.upstream.response import ResponseBody
 
@@ -77,10 +77,10 @@ class OpenTunnel(ResponseBody):
 
 
 class TunnelsDirect:
-    """`inner` for what may be stored, `direct` for WebSockets.
+    """`inner` for what may be stored, `direct` for WebSockets and calls of gRPC.
 
-    A regional cache has nothing to add to a tunnel but a hop, two buffers and a connection held
-    for hours; CloudFront leaves it out too.
+    A regional cache has nothing to add to what goes both ways at once but a hop, two buffers and a
+    connection held for hours; CloudFront leaves it out too.
     """
 
     def __init__(self, inner: Upstream, direct: Upstream) -> None:
@@ -89,5 +89,7 @@ class TunnelsDirect:
 
     async def fetch(self, call: Call) -> Reply:
         """The response of whichever is to be asked."""
-        asked = self._direct if asks_for_websocket(call.request) else self.inner
-        return await asked.fetch(call)
+        is_direct = asks_for_websocket(call.request)
+        if call.route.behavior.grpc:
+            is_direct = is_direct or is_grpc_call(call.request, call.route)
+        return await (self._direct if is_direct else self.inner).fetch(call)

@@ -72,7 +72,7 @@ class MemoryStream:
         assert self.state == "head"
         self.flushed = True
 
-    def end(self) -> None:
+    def end(self, trailers: Fields = ()) -> None:
         assert self.state == "head"
         self.state = "ended"
 

@@ -39,6 +39,7 @@ def read_behavior(node: DocumentNode, policies: Policies) -> Behavior:
         response_headers_policy=response,
         forwarded_values=legacy,
         compress=node.flag("Compress"),
+        grpc=node.child("GrpcConfig").flag("Enabled"),
         trusted_key_groups=_read_trusted(node, "TrustedKeyGroups"),
         trusted_signers=_read_trusted(node, "TrustedSigners"),
     )
@@ -112,7 +113,7 @@ def behavior_member(behavior: Behavior, *, default: bool) -> dict[str, Any]:
         "LambdaFunctionAssociations": listing(()),
         "FunctionAssociations": listing(()),
         "FieldLevelEncryptionId": "",
-        "GrpcConfig": {"Enabled": False},
+        "GrpcConfig": {"Enabled": behavior.grpc},
     }
     if behavior.forwarded_values is not None:
         member |= _forwarded_values_members(behavior.forwarded_values)

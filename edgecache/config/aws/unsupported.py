@@ -60,7 +60,6 @@ MEMBERS: tuple[UnsupportedMember, ...] = (
         "FieldLevelEncryptionId", "fields are not encrypted", "NoSuchFieldLevelEncryptionConfig"
     ),
     *_of_behaviors("RealtimeLogConfigArn", "there is no such log", "NoSuchRealtimeLogConfig"),
-    *_of_behaviors("GrpcConfig", "gRPC is not spoken", "InvalidArgument"),
     *_of_behaviors("SmoothStreaming", "the format is not made", "InvalidArgument"),
     UnsupportedMember("WebACLId", "requests are not filtered", "InvalidWebACLId"),
     UnsupportedMember(
@@ -132,7 +131,8 @@ MEMBERS: tuple[UnsupportedMember, ...] = (
     ),
     UnsupportedMember(
         "Origins[].CustomOriginConfig.OriginHttpVersion",
-        "the origin is asked by HTTP/1.1",
+        'the origin is asked by HTTP/1.1; `protocol` "h2" in its `Edgecache` asks it by HTTP/2 '
+        "and nothing else",
         off=("http1.1",),
     ),
     UnsupportedMember(

@@ -35,6 +35,7 @@ SPOKEN = frozenset({"TLSv1.2", "TLSv1.3"})  # with origins
 TARGETS_MAX = 8  # each is looked for in every response; RFC 9213 §2.2 has two in its example
 GROUPS_MAX = 10  # CloudFront's quota for one distribution
 GROUP_MEMBERS = 2
+WITH_HTTP2 = ("http2", "http2and3")  # values of http_version
 STATUS_CODES = (400, 403, 404, 416, 429, 500, 502, 503, 504)  # which CloudFront may fail over on
 
 ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -268,6 +269,7 @@ def _check_behavior(
             f"{quoted(behavior.origin)} is not an origin (known: {listed(known)})",
         )
     _check_methods(behavior, where, problems)
+    _check_grpc(distribution, behavior, where, problems)
     check_viewer_rules(distribution, behavior, where, problems)
     if behavior.forwarded_values is not None:
         check_forwarded_values(behavior.forwarded_values, f"{where}.forwarded_values", problems)
@@ -290,6 +292,20 @@ def _check_behavior(
             f"{count} groups are more than {KEY_GROUPS_MAX}",
             ProblemCode.TOO_MANY,
         )
+
+
+def _check_grpc(
+    distribution: Distribution, behavior: Behavior, where: str, problems: Problems
+) -> None:
+    """Developer Guide, "Using gRPC with CloudFront distributions"; API reference, GrpcConfig."""
+    if not behavior.grpc:
+        return
+    if "POST" not in behavior.allowed_methods:
+        problems.add(f"{where}.grpc", "calls are POST, which is not in allowed_methods: list all")
+    if distribution.http_version not in WITH_HTTP2:
+        version, known = quoted(distribution.http_version), listed(WITH_HTTP2)
+        trouble = f"calls come by HTTP/2, and http_version {version} is not one of {known}"
+        problems.add(f"{where}.grpc", trouble)
 
 
 def _has_wildcards(behavior: Behavior) -> bool:

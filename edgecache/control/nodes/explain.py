@@ -28,7 +28,7 @@ from edgecache.rules.reasons import MissReason
 from edgecache.rules.rendezvous import home, object_key
 from edgecache.rules.response.headers_policy import public_fields
 from edgecache.rules.routing import RoutedRequest
-from edgecache.rules.viewer.access import with_passage, with_upgrade
+from edgecache.rules.viewer.access import is_grpc_call, with_grpc_fields, with_passage, with_upgrade
 from edgecache.upstream.interface import Call
 from edgecache.upstream.origin_auth import OriginAuth, OriginCredentials
 from edgecache.upstream.origin_request import agent_of, endpoint_of, wire_request
@@ -134,6 +134,8 @@ def explain_origin(where: RoutedRequest, config: Config) -> OriginExplanation:
         asked = forwarded(asked, route, cacheable=_cacheable(where))
         if bypass(without_connection_options(where.request), route) is MissReason.UPGRADE:
             asked = with_upgrade(asked, where.request)
+    if is_grpc_call(where.request, route):  # which no regional cache hears of
+        asked = with_grpc_fields(forwarded(where.request, route, cacheable=False), where.request)
     asked = with_passage(replace_struct(asked, client=_VIEWER, id=_ANY_ID), config.brand.encode())
     via = via_pseudonym(asker, config.brand)
     outgoing = wire_request(

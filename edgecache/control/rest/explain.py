@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace as replace_struct
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -32,7 +33,7 @@ from edgecache.http.head import parse_request_head
 from edgecache.http.message import BadMessage, HeadLimits, Request
 from edgecache.rules.explanation import Explanation, explain, locate_unsigned
 from edgecache.rules.routing import compile_routes
-from edgecache.rules.viewer.access import EntryPoint
+from edgecache.rules.viewer.access import EntryPoint, is_of_grpc
 
 _HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _METHOD = re.compile(r"[A-Z][A-Z0-9_\-]{0,31}")
@@ -94,9 +95,10 @@ def viewer_request(wanted: ExplainQuery, config: Config) -> Request:
         bounds.underscores_in_headers,
     )
     try:
-        return parse_request_head(head.encode(), limits, parts.scheme.encode())
+        request = parse_request_head(head.encode(), limits, parts.scheme.encode())
     except BadMessage as bad:
         raise ValueError(f"a viewer would be refused with {bad.status}: {bad.why}") from bad
+    return replace_struct(request, major=2) if is_of_grpc(request) else request  # no other asks so
 
 
 async def explain_everywhere(

@@ -268,12 +268,13 @@ SETTINGS_ACK = frame(SETTINGS, ACK, 0)
 class PeerSettings:
     """What a peer has said of itself (§6.5.2), as far as it bears on what is sent."""
 
-    __slots__ = ("frame_bytes_max", "shrinks_table", "window_bytes")
+    __slots__ = ("frame_bytes_max", "shrinks_table", "streams_max", "window_bytes")
 
     def __init__(self) -> None:
         self.window_bytes = WINDOW_BYTES  # of a stream at first
         self.frame_bytes_max = FRAME_BYTES_MAX
         self.shrinks_table = False  # of HPACK, to less than we might use by default
+        self.streams_max = STREAM_ID_MAX  # that we may have open at a time
 
     def take(self, payload: bytes) -> None:
         """Take over what a SETTINGS frame says. Http2ConnectionError."""
@@ -284,6 +285,8 @@ class PeerSettings:
                 raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH is 0 or 1")
             if key == HEADER_TABLE_SIZE and value < 4_096:
                 self.shrinks_table = True
+            elif key == MAX_CONCURRENT_STREAMS:
+                self.streams_max = value
             elif key == INITIAL_WINDOW_SIZE:
                 if value > WINDOW_BYTES_MAX:
                     code = ErrorCode.FLOW_CONTROL_ERROR
@@ -298,8 +301,8 @@ class ReceiveWindow:
 
     __slots__ = ("left",)
 
-    def __init__(self) -> None:
-        self.left = WINDOW_BYTES
+    def __init__(self, count: int = WINDOW_BYTES) -> None:
+        self.left = count
 
     def take(self, count: int) -> bool:
         """So many have come; whether they were let."""

@@ -14,6 +14,8 @@ from msgspec.structs import replace
 from edgecache.config.model import CustomErrorResponse, Distribution
 from edgecache.http.message import Request, without
 from edgecache.rules.caching.key import CONDITIONS
+from edgecache.rules.routing import Route
+from edgecache.rules.viewer.access import is_grpc_call
 
 ERROR_S_MIN = 10.0  # CloudFront's ErrorCachingMinTTL where nothing is configured
 _OF_THE_REQUEST = CONDITIONS | {
@@ -53,6 +55,16 @@ def replacement(distribution: Distribution, status: int) -> Replacement | None:
         return None
     path, mark, query = found.response_page_path.encode().partition(b"?")
     return Replacement(path, query if mark else None, found.response_code or status)
+
+
+def page_for(request: Request, route: Route, status: int) -> Replacement | None:
+    """The page that stands for `status` to `request`; calls of gRPC get every error as it is.
+
+    CloudFront Developer Guide, "Using gRPC with CloudFront distributions".
+    """
+    if route.behavior.grpc and is_grpc_call(request, route):
+        return None
+    return replacement(route.distribution, status)
 
 
 def page_request(request: Request, page: Replacement) -> Request:

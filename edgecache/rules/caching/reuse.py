@@ -41,7 +41,7 @@ from edgecache.rules.reasons import (
 from edgecache.rules.response.status_and_ranges import ResponsePlan, plan_reply
 from edgecache.rules.routing import Route
 from edgecache.rules.semantics import Semantics
-from edgecache.rules.viewer.access import asks_for_websocket
+from edgecache.rules.viewer.access import asks_for_websocket, is_grpc_call
 
 
 class StorableResponse(Protocol):
@@ -187,6 +187,8 @@ def bypass(request: Request, route: Route) -> MissReason | None:
     """Why nothing is looked up, stored or shared for `request`; None when it has a key."""
     if asks_for_websocket(request):
         return MissReason.UPGRADE
+    if route.behavior.grpc and is_grpc_call(request, route):
+        return MissReason.GRPC
     plain = request.method in (b"GET", b"HEAD") and not request.has_body
     if not plain and not caches_options(request, route):
         return MissReason.METHOD

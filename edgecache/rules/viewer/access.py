@@ -10,6 +10,10 @@ methods", "Restrict the geographic distribution of your content", "Quotas"; RFC 
 Law of upgrades: WebSocket is the only protocol a connection is ever upgraded to. RFC 9110 §7.8, RFC
 6455 §4.1. Any other Upgrade (h2c among them) is a field of one hop: ignored, and not forwarded.
 CloudFront Developer Guide, "Use WebSockets with CloudFront distributions".
+
+Law of gRPC: a call is a POST by HTTP/2 of a media type of gRPC on a behavior that allows it; what
+is like it elsewhere is a request as any other, as gRPC-Web is. CloudFront Developer Guide, "Using
+gRPC with CloudFront distributions"; gRPC's "PROTOCOL-HTTP2".
 """
 
 from __future__ import annotations
@@ -53,6 +57,8 @@ UPGRADED: Fields = ((b"connection", b"Upgrade"), (b"upgrade", PROTOCOL))
 _NAMES = frozenset({b"connection", b"upgrade"})
 _NEEDED = frozenset({b"sec-websocket-key", b"sec-websocket-version"})
 _PREFIX = b"sec-websocket-"
+_GRPC = re.compile(rb"application/grpc(?:[+;\t ].*)?", re.IGNORECASE | re.DOTALL)
+_OF_GRPC = b"grpc-"  # PROTOCOL-HTTP2: reserved for gRPC itself (timeout, encoding, status)
 
 
 class RefusalReason(StrEnum):
@@ -240,6 +246,29 @@ def with_upgrade(forwarded: Request, received: Request) -> Request:
     kept = without(forwarded.fields, _NAMES | {n for n, _ in received.fields if _opens(n)})
     opening = tuple(field for field in received.fields if _opens(field[0]))
     return replace(forwarded, fields=(*kept, *opening, *UPGRADED))
+
+
+def is_grpc_call(request: Request, route: Route) -> bool:
+    """Whether a request is a call of gRPC on a route."""
+    allowed = route.behavior.grpc and request.major >= 2 and request.method == b"POST"
+    return allowed and is_of_grpc(request)
+
+
+def is_of_grpc(request: Request) -> bool:
+    """Whether the media type of a request's body is one of gRPC."""
+    media_type = first_value(request.fields, b"content-type")
+    return media_type is not None and _GRPC.fullmatch(media_type) is not None
+
+
+def with_grpc_fields(forwarded: Request, received: Request) -> Request:
+    """`forwarded`, with the fields of the protocol that `received` has; metadata go by policies."""
+    own = tuple([field for field in received.fields if _is_of_protocol(field[0])])
+    names = frozenset([name for name, _ in own])
+    return replace(forwarded, fields=without(forwarded.fields, names) + own)
+
+
+def _is_of_protocol(name: bytes) -> bool:
+    return name == b"content-type" or name.startswith(_OF_GRPC)
 
 
 @cached(256, BLOCK_BYTES)  # blocks come again

@@ -100,8 +100,8 @@ class Http1Stream:
             self._write(self._head)
             self._head = b""
 
-    def end(self) -> None:
-        """See ViewerStream."""
+    def end(self, trailers: Fields = ()) -> None:
+        """See ViewerStream. Of trailers nothing is said: no call of gRPC comes by HTTP/1.1."""
         if self._head or self._chunked:
             self._write(self._head + LAST_CHUNK if self._chunked else self._head)
             self._head = b""

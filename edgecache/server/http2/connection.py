@@ -399,7 +399,7 @@ class MultiplexedConnection(asyncio.Protocol):
                 self.reset(stream, ErrorCode.CANCEL)
                 return
         body = stream.body
-        if body is not None and not body.done and not stream.remote_closed:
+        if body is not None and not (body.done or body.open_ended or stream.remote_closed):
             stream.deadline = body.overdue(now, limits.body_idle_s_max)
 
     def _check_unsent(self, now: float) -> None:

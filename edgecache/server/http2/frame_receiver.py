@@ -26,7 +26,7 @@ from edgecache.http.http2.frames import (
     content_of,
 )
 from edgecache.http.http2.header_decoder import HeaderBlockReader, HeaderList
-from edgecache.http.message import BadMessage
+from edgecache.http.message import BadMessage, end_to_end
 from edgecache.runtime.environment import REQUESTS_MAX, TURN_S
 from edgecache.server.http2.head_cache import REPEATED_MAX, Http2HeadCache
 from edgecache.server.http2.priority import read_priority
@@ -192,6 +192,8 @@ class FrameReceiver:
             raise Http2StreamError(stream_id, ErrorCode.PROTOCOL_ERROR, str(error)) from None
         if not listed.ends:  # §8.1
             raise Http2StreamError(stream_id, ErrorCode.PROTOCOL_ERROR, "trailers go on")
+        if stream.body is not None:
+            stream.body.trailers = end_to_end(tuple([(f[0], f[1]) for f in listed.fields]))
         self._end_body(stream)
 
     def _take_data(self, frame: Frame, now: float) -> None:
@@ -237,7 +239,8 @@ class FrameReceiver:
 
     def _due(self, stream: Http2Stream, body: StreamBody, count: int, now: float) -> None:
         idle_s_max = self.connection.listener.limits.body_idle_s_max
-        self.connection.due(stream, body.due(now, count, idle_s_max))
+        if not body.open_ended:
+            self.connection.due(stream, body.due(now, count, idle_s_max))
 
     def _end_body(self, stream: Http2Stream) -> None:
         """The viewer has said all of a request."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgecache.http.framing import UntilCloseReader
-from edgecache.http.message import BadMessage, BadReason, HeadLimits
+from edgecache.http.message import BadMessage, BadReason, Fields, HeadLimits
 from edgecache.server.request_body import RequestBody
 from edgecache.store.memory_account import MemoryAccount
 
@@ -34,6 +34,7 @@ class StreamBody(RequestBody):
             self._reader = UntilCloseReader()
         self._on_taken = on_taken
         self.is_read = False  # by upstream: more may come
+        self.trailers: Fields = ()
 
     def feed(self, data: bytes) -> bytes:
         """Take in what arrived. BadMessage when it is more than was announced."""

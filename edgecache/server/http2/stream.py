@@ -20,7 +20,7 @@ from edgecache.http.http2.frames import (
     frame_header,
     header_frames,
 )
-from edgecache.http.http2.header_block import EMPTY_TABLE, header_block
+from edgecache.http.http2.header_block import EMPTY_TABLE, field_block, header_block
 from edgecache.http.message import Fields, Request, first_value
 from edgecache.rules.viewer.access_list import AccessListMatcher
 from edgecache.rules.viewer.client_shares import client_network
@@ -105,7 +105,7 @@ class Http2Stream:
     """The ViewerStream of one request; `request` None: it could not be read."""
 
     __slots__ = (
-        "_drained", "_ended", "_head", "_owner", "_pieces", "_queued", "began", "body",
+        "_drained", "_ended", "_head", "_owner", "_pieces", "_queued", "_trailers", "began", "body",
          "client", "deadline", "fault", "framed_bytes", "gone", "id", "local_closed",
         "network", "place", "priority", "receive", "remote_closed", "seen_bytes",
         "seen_of_all", "sent_bytes", "task", "tunnel_bytes_in", "whole", "window",
@@ -144,6 +144,7 @@ class Http2Stream:
         self._owner = owner
         self._head = b""  # frames that wait
         self._ended = False  # the last of these has END_STREAM
+        self._trailers = b""  # frames, behind the last bytes
         self._pieces: deque[bytes | memoryview] = deque()
         self._queued = 0  # bytes of these
         self._drained: asyncio.Future[None] | None = None
@@ -198,11 +199,14 @@ class Http2Stream:
         if not self.gone:
             self._owner.writer.ready(self)
 
-    def end(self) -> None:
+    def end(self, trailers: Fields = ()) -> None:
         """See ViewerStream."""
         if self.gone or self.local_closed:
             return
-        if not self._ended and not self._queued:
+        if trailers and not self._ended:
+            self._trailers = header_frames(self.id, field_block(trailers), ends=True)
+            self.sent_bytes += len(self._trailers)
+        elif not self._ended and not self._queued:
             self.sent_bytes += HEADER_BYTES
         self.whole = True
         self._owner.writer.ready(self)
@@ -251,9 +255,12 @@ class Http2Stream:
             self._head = b""
         size = max(0, min(self._queued, self.window, bytes_max))
         ends = self.whole and size == self._queued
-        if size or (ends and not self._ended):
-            out.append(frame_header(size, DATA, END_STREAM if ends else 0, self.id))
+        closes = ends and not self._trailers
+        if size or (closes and not self._ended):
+            out.append(frame_header(size, DATA, END_STREAM if closes else 0, self.id))
             self._take(out, size)
+        if ends and self._trailers:
+            out.append(self._trailers)
         if ends:
             self.local_closed = True
             self._owner.response_sent(self)

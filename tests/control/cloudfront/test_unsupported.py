@@ -29,7 +29,6 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ),
     ("NoSuchFieldLevelEncryptionConfig", default(FieldLevelEncryptionId="x")),
     ("NoSuchRealtimeLogConfig", default(RealtimeLogConfigArn="arn:x")),
-    ("InvalidArgument", default(GrpcConfig={"Enabled": True})),
     ("InvalidArgument", default(SmoothStreaming=True)),
     ("InvalidWebACLId", {"WebACLId": "arn:acl"}),
     ("NoSuchContinuousDeploymentPolicy", {"ContinuousDeploymentPolicyId": "x"}),

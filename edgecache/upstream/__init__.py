@@ -9,6 +9,7 @@
 - `origin_counters`: answers, times, faults, connections and circuits by origin
 - `pool`: connections kept for reuse; `slow_share` bounds what slow ones may hold of it
 - `connection`, `exchange`: one HTTP/1.1 connection, one request on it
+- `http2/`: connections of many requests, for origins asked by HTTP/2
 - `request_body`, `response`, `tunnel`: bytes out, bytes in, both ways after 101
 - `endpoint`, `happy_eyeballs`, `resolver`: opening connections to addresses of names
 - `peer/`: another tier of ours in another process

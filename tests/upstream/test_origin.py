@@ -30,6 +30,31 @@ def call(method: bytes = b"GET", fields: Fields = (), **origin: Any) -> Call:
     )
 
 
+def test_a_websocket_to_an_origin_asked_by_http2_is_refused(run: Run) -> None:
+    fields = ((b"connection", b"upgrade"), (b"upgrade", b"websocket"),
+              (b"sec-websocket-key", b"a"), (b"sec-websocket-version", b"13"))  # fmt: skip
+
+    async def main() -> None:
+        async with world(answers) as (pool, origin, endpoint):
+            asked = call(fields=fields, http_port=endpoint.port, protocol="h2")
+            error = await failure(OriginUpstream(pool).fetch(asked))
+            assert (error.fault, error.status) == (Fault.NO_UPGRADE, 502)
+            assert origin.connections == 0
+
+    run(main())
+
+
+def test_an_origin_that_speaks_http11_alone_is_never_asked_so_instead(run: Run) -> None:
+    async def main() -> None:
+        async with world(answers) as (pool, _, endpoint):
+            asked = call(http_port=endpoint.port, protocol="h2")
+            error = await failure(OriginUpstream(pool).fetch(asked))
+            assert error.fault in (Fault.NOT_HTTP2, Fault.CLOSED)
+            assert error.status == 502
+
+    run(main())
+
+
 def test_an_origin_answers(run: Run) -> None:
     async def main() -> None:
         async with world(answers) as (pool, _, endpoint):

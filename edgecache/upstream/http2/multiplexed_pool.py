@@ -90,7 +90,11 @@ class MultiplexedPool:
             if error.fault is not Fault.CLOSED or (error.sent and not idle_close):
                 raise
         connection = await self._obtain(endpoint, outgoing)
-        return await connection.ask(outgoing)
+        try:
+            return await connection.ask(outgoing)
+        except UpstreamError as error:
+            error.sent = True  # once more is enough
+            raise
 
     def close(self) -> None:
         """Break off everything; whoever waits gets an UpstreamError. For the end of a process."""

@@ -8,9 +8,11 @@ import pytest
 from msgspec import structs
 
 from edgecache.config.model import CachePolicy, CustomErrorResponse, Distribution
+from edgecache.http.message import Request
 from edgecache.rules.caching.error_caching import (
     Replacement,
     error_caching_s,
+    page_for,
     page_request,
     replacement,
 )
@@ -51,6 +53,14 @@ def site() -> Distribution:
 def test_replacement(status: int, page: Replacement | None) -> None:
     assert replacement(site(), status) == page
     assert replacement(site_of().distribution, status) is None
+
+
+def test_no_page_stands_for_what_a_call_of_grpc_gets() -> None:
+    behavior = structs.replace(site_of().behavior, grpc=True)
+    route = structs.replace(site_of(), distribution=site(), behavior=behavior)
+    call = Request(b"POST", b"/", None, ((b"content-type", b"application/grpc"),), major=2)
+    assert page_for(call, route, 404) is None
+    assert page_for(structs.replace(call, major=1), route, 404) == replacement(site(), 404)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ import time
 from dataclasses import replace
 from itertools import count
 
+from benchmarks.h2load import Http2Order, ask_http2
 from benchmarks.mixes import PLAIN, Mix
 from benchmarks.processes import BenchmarkError, Server
 from benchmarks.results import Figure
 from benchmarks.scenarios import Scenario
 from benchmarks.stage import Stage
-from benchmarks.viewer import Checking, Viewer
+from benchmarks.viewer import Checking, Http2Viewer, Viewer
 from benchmarks.wrk import Load, Order, ask
 
 CHECKED_SHARE = 0.012  # of the answers under load, compared byte by byte
@@ -50,7 +51,7 @@ class Measuring:
                 raise BenchmarkError(f"{scenario.name} needs {scenario.at_rate_of} before it")
             return self._paced(scenario, server, mix, rate / 2)
         figure = self._loaded(scenario, server, mix)
-        if self._latency and not scenario.filled:
+        if self._latency and not (scenario.filled or scenario.streams):  # h2load tells none
             paced = self._paced(scenario, server, mix, self._rates[scenario.name, name] / 2)
             figure.p50_ms, figure.p99_ms = paced.p50_ms, paced.p99_ms
         return figure
@@ -63,8 +64,15 @@ class Measuring:
             if scenario.hits:
                 _warm(server, known, tls=scenario.tls)
             if not scenario.filled:  # what a server learns, it has learned when it is measured
-                ask(_url(server, tls=scenario.tls), replace(self._order(known), seconds=WARM_UP_S))
+                self._ask(scenario, server, known, replace(self._order(known), seconds=WARM_UP_S))
         return known
+
+    def _ask(self, scenario: Scenario, server: Server, mix: Mix, order: Order) -> Load:
+        """Load of the version of HTTP that the scenario is about."""
+        url = _url(server, tls=scenario.tls)
+        if not scenario.streams:
+            return ask(url, order)
+        return ask_http2(url, Http2Order(mix, order.folder, order.seconds, scenario.streams))
 
     def _order(self, mix: Mix, rate: float = 0.0) -> Order:
         folder = mix.write(self._stage.folder / f"mix-{next(_folders)}")
@@ -100,19 +108,16 @@ class Measuring:
         self, scenario: Scenario, server: Server, mix: Mix, order: Order
     ) -> tuple[Load, int]:
         """Load, with answers checked before, meanwhile and after."""
-        port = server.tls_port if scenario.tls else server.port
-        url = _url(server, tls=scenario.tls)
         if scenario.hits:
-            _check(server, mix, tls=scenario.tls)
+            _check(scenario, server, mix)
         rate = order.rate or self._rates.get((scenario.name, server.name), 0.0)
         largest = max(len(body) for body in mix.bodies.values())
         first = min(CHECKS_PER_S_FIRST, CHECKED_BYTES_PER_S / largest)
         per_s = rate * CHECKED_SHARE or first
-        checking = Checking(Viewer(server.name, port, tls=scenario.tls), mix, per_s)
-        with checking:
-            load = ask(url, order)
+        with Checking(_viewer(scenario, server), mix, per_s) as checking:
+            load = self._ask(scenario, server, mix, order)
         if scenario.hits:
-            _check(server, mix, tls=scenario.tls)
+            _check(scenario, server, mix)
         return load, checking.checked
 
     def _fill(self, server: Server, order: Order) -> Order:
@@ -190,9 +195,17 @@ def _warm(server: Server, mix: Mix, *, tls: bool) -> None:
     viewer.close()
 
 
-def _check(server: Server, mix: Mix, *, tls: bool) -> None:
+def _viewer(scenario: Scenario, server: Server) -> Viewer:
+    """One that speaks what the scenario's load does."""
+    if scenario.streams:
+        return Http2Viewer(server.name, server.tls_port)
+    port = server.tls_port if scenario.tls else server.port
+    return Viewer(server.name, port, tls=scenario.tls)
+
+
+def _check(scenario: Scenario, server: Server, mix: Mix) -> None:
     """The right answers come, and from the cache."""
-    viewer = Viewer(server.name, server.tls_port if tls else server.port, tls=tls)
+    viewer = _viewer(scenario, server)
     for number in range(16):
         target = mix.targets[number * 37 % len(mix.targets)]
         viewer.check(mix, target, number * 7 % len(mix.blocks), hit=True)

@@ -51,6 +51,7 @@ class Scenario:
     servers: tuple[str, ...] = ALL
     kind: str = ONE_TIER
     tls: bool = False
+    streams: int = 0  # of HTTP/2 on each connection; 0: HTTP/1.1
     hits: bool = True  # every answer is to come from the cache
     filled: bool = False  # beforehand, through another edge
     also: Goal | None = None  # beside the first
@@ -121,4 +122,16 @@ SCENARIOS = (
         also=Goal(CPU, 1.1, "S1"),
     ),
     Scenario("S14", "first hit after start", Goal("first_hit_s", 1.0, ""), _one(mixes.HOT)),
+    Scenario(
+        "S15", "S1 by HTTP/2 over TLS, 10 streams", Goal(CPU, 0.5), _one(mixes.HOT), BESIDE_NGINX,
+        tls=True, streams=10,
+    ),
+    Scenario(
+        "S16", "5,000 URLs by HTTP/2 over TLS, 4 streams", Goal(CPU, 0.9),
+        lambda s, _: mixes.pages(s.files), BESIDE_NGINX, tls=True, streams=4,
+    ),
+    Scenario(
+        "S17", "1 MiB objects by HTTP/2 over TLS", Goal(BYTES, 1.0, at_least=True),
+        _one(mixes.LARGE), BESIDE_NGINX, tls=True, streams=1,
+    ),
 )  # fmt: skip

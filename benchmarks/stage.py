@@ -120,7 +120,7 @@ class Stage:
         port, tls_port = free_port(), free_port()
         pem = development_certificate(self.folder / "nginx-tls", ("127.0.0.1",), datetime.now(UTC))
         tls = (
-            f"listen 127.0.0.1:{tls_port} ssl backlog=4096; ssl_protocols TLSv1.3; "
+            f"listen 127.0.0.1:{tls_port} ssl http2 backlog=4096; ssl_protocols TLSv1.3; "
             f"ssl_certificate {pem}; ssl_certificate_key {pem}; ssl_session_tickets on;"
         )
         values = self.values(name=name, port=port, tls=tls, sendfile=sendfile)

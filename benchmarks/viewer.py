@@ -9,23 +9,32 @@ import threading
 import time
 from itertools import count
 
+import h2.config
+import h2.connection
+import h2.events
+
 from benchmarks.mixes import Mix
 from benchmarks.processes import BenchmarkError
 
 ANSWER_S_MAX = 20.0
+WINDOW_BYTES = 16 * 1_048_576  # of a connection of HTTP/2
 _NUMBERS = count(1)
 
 
 class Viewer:
     """One kept connection to a server on loopback."""
 
-    def __init__(self, name: str, port: int, *, tls: bool = False) -> None:
+    def __init__(
+        self, name: str, port: int, *, tls: bool = False, protocols: tuple[str, ...] = ()
+    ) -> None:
         self._name = name
         connection = socket.create_connection(("127.0.0.1", port), ANSWER_S_MAX)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            if protocols:
+                context.set_alpn_protocols([*protocols])
             connection = context.wrap_socket(connection)
         self._connection = connection
         self._file = connection.makefile("rb", 262_144)
@@ -55,6 +64,42 @@ class Viewer:
     def close(self) -> None:
         self._file.close()
         self._connection.close()
+
+
+class Http2Viewer(Viewer):
+    """The same by HTTP/2 over TLS, a stream after the other."""
+
+    def __init__(self, name: str, port: int) -> None:
+        super().__init__(name, port, tls=True, protocols=("h2",))
+        config = h2.config.H2Configuration(client_side=True, header_encoding=None)
+        self._h2 = h2.connection.H2Connection(config)
+        self._h2.initiate_connection()
+        self._h2.increment_flow_control_window(WINDOW_BYTES)
+        self._connection.sendall(self._h2.data_to_send())
+
+    def ask(self, target: str, block: str) -> tuple[int, dict[bytes, bytes], bytes]:
+        lines = [line.partition(": ") for line in block.split("\t")]
+        named = {name.lower(): value for name, _, value in lines}
+        head = [(":method", "GET"), (":scheme", "https"), (":path", target)]
+        head.insert(2, (":authority", named.pop("host")))
+        named.pop("connection", None)
+        stream = self._h2.get_next_available_stream_id()
+        self._h2.send_headers(stream, [*head, *named.items()], end_stream=True)
+        fields: dict[bytes, bytes] = {}
+        body: list[bytes] = []
+        while True:
+            self._connection.sendall(self._h2.data_to_send())
+            for event in self._h2.receive_data(self._connection.recv(262_144)):
+                if isinstance(event, h2.events.ResponseReceived):
+                    fields = {bytes(name): bytes(value) for name, value in event.headers}
+                elif isinstance(event, h2.events.DataReceived):
+                    body.append(event.data)
+                    size = event.flow_controlled_length
+                    self._h2.acknowledge_received_data(size, event.stream_id)
+                elif isinstance(event, h2.events.StreamEnded):
+                    return int(fields[b":status"]), fields, b"".join(body)
+                elif isinstance(event, h2.events.StreamReset | h2.events.ConnectionTerminated):
+                    raise BenchmarkError(f"{self._name}: {target}: {event}")
 
 
 class Checking:

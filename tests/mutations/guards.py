@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.access_list_guards import ACCESS_LIST_GUARDS
 from tests.mutations.control_guards import CONTROL_GUARDS
 from tests.mutations.guard import Guard as Guard
+from tests.mutations.http2_guards import HTTP2_GUARDS
 from tests.mutations.reserve_guards import RESERVE_GUARDS
 from tests.mutations.trace_guards import TRACE_GUARDS
 from tests.mutations.viewer_rule_guards import VIEWER_RULE_GUARDS
@@ -334,15 +335,8 @@ GUARDS = (
         "test_a_credential_is_for_one_head_",
         "tests/server/http1/test_head_cache_peer.py",
     ),
-    Guard(
-        "what a trusted proxy said is not given to who says the same",
-        "server/http1/head_cache.py",
-        "or block.trusted is not connection.trusted",
-        "",
-        "test_only_a_trusted_proxy_",
-        "tests/plays/test_trusted_proxies.py",
-    ),
     *VIEWER_RULE_GUARDS,
+    *HTTP2_GUARDS,
     *TRACE_GUARDS,
     *ACCESS_LIST_GUARDS,
     *CONTROL_GUARDS,

@@ -29,6 +29,8 @@ COPIED = (
     "tests/plays/letters.py",
     "tests/plays/versions.py",
     "tests/rules/private/signers.py",
+    "tests/server/http2/conftest.py",
+    "tests/server/http2/test_connection.py",
     "tests/store/disk/disk_world.py",
     "tests/store/reserve/held_bucket.py",
     "tests/simulation",

@@ -55,4 +55,12 @@ VIEWER_RULE_GUARDS = (
         "test_hits_take_a_token_each",
         "tests/plays/test_rate_limits.py",
     ),
+    Guard(
+        "what a trusted proxy said is not given to who says the same",
+        "server/http1/head_cache.py",
+        "or block.trusted is not connection.trusted",
+        "",
+        "test_only_a_trusted_proxy_",
+        "tests/plays/test_trusted_proxies.py",
+    ),
 )

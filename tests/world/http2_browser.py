@@ -13,9 +13,8 @@ from tests.world.play import Play
 class Http2Browser(WireClient):
     """A client whose blocks are short once it has said its fields."""
 
-    def __init__(self, play: Play, *, settings: bytes | None = None) -> None:
-        said = frames.settings_frame({}) if settings is None else settings
-        super().__init__(play, settings=said)
+    def __init__(self, play: Play, address: str = "192.0.2.1") -> None:
+        super().__init__(play, settings=frames.settings_frame({}), address=address)
         self._encoder = Encoder()
         self._streams = 1
 

@@ -42,12 +42,14 @@ def data(stream: int, content: bytes = b"", *, ends: bool = False) -> bytes:
 class WireClient:
     """One connection at the listener of a play."""
 
-    def __init__(self, play: Play, *, settings: bytes | None = None) -> None:
+    def __init__(
+        self, play: Play, *, settings: bytes | None = None, address: str = "192.0.2.1"
+    ) -> None:
         self.play = play
         app = SimpleNamespace(listener=play.listener)
         state = SimpleNamespace(connections=set(), tasks=play.tasks)
         self.connection = MultiplexedConnection(SimpleNamespace(loaded_app=app), state, play.loop)
-        self.transport = FakeTransport()
+        self.transport = FakeTransport((address, 40_000))
         self._read = FrameReader()
         self.connection.connection_made(self.transport)
         play.viewers[f"wire {id(self)}"] = self  # type: ignore[assignment]

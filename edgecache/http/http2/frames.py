@@ -171,7 +171,7 @@ class FrameReader:
             raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "no connection preface")
         if len(start) < len(PREFACE):
             return False
-        self.at += len(PREFACE)
+        self.take(self.at + len(PREFACE))
         return True
 
     def clear(self) -> None:

@@ -335,7 +335,7 @@ class MultiplexedConnection(asyncio.Protocol):
         if self.writer.paused or self.transport.is_closing():
             return
         received = self._received
-        if not received.settled or self.held_bytes:
+        if not received.settled or received.held_bytes:
             self.deadline = received.since + self._whole_s
         else:
             self.deadline = now + limits.idle_s_max

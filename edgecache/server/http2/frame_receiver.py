@@ -47,9 +47,9 @@ class FrameReceiver:
     """What one connection has received."""
 
     __slots__ = (
-        "_allowances", "_begun", "_head_cache", "_receive", "_reset_ids", "_served", "_settled",
+        "_allowances", "_begun", "_head_cache", "_receive", "_reset_ids", "_served",
         "_untaken_bytes", "blocks", "connection", "last_id", "last_taken", "prefix", "reader",
-        "since",
+        "settled", "since",
     )  # fmt: skip
 
     def __init__(self, connection: Http2Connection, now: float) -> None:
@@ -66,33 +66,32 @@ class FrameReceiver:
         self._receive = ReceiveWindow()
         self._untaken_bytes = 0  # of all bodies
         self._begun = False  # the preface has come
-        self._settled = False  # so have the viewer's settings
+        self.settled = False  # so have the viewer's settings
         self._reset_ids: dict[int, None] = {}
         self._served = 0  # requests, in this turn
 
     def add(self, data: bytes, now: float) -> None:
         """Append bytes that came."""
-        if not self.held_bytes:
+        reader = self.reader
+        if not (reader.held or self.blocks.stream_id):
             self.since = now
-        self.reader.add(data)
-        stream = self.connection.streams.get(self.partial_stream)
+        reader.add(data)
+        streams = self.connection.streams
+        stream = streams.get(self.partial_stream) if streams else None
         if stream is not None and stream.body is not None and not stream.body.done:
             self._due(stream, stream.body, len(data), now)
 
     @property
     def held_bytes(self) -> int:
         """Bytes of what is not whole yet, or waits for a turn."""
-        return len(self.reader) + self.blocks.held_bytes
+        reader, blocks = self.reader, self.blocks
+        begun = blocks.held_bytes if blocks.stream_id else 0
+        return len(reader.held) - reader.at + begun
 
     @property
     def partial_stream(self) -> int:
         """The stream of the DATA that has begun to come; 0: there is none."""
         return self.reader.data_stream()
-
-    @property
-    def settled(self) -> bool:
-        """Whether preface and SETTINGS have come."""
-        return self._settled
 
     def clear(self) -> None:
         """Forget what came: the connection is gone."""
@@ -130,7 +129,8 @@ class FrameReceiver:
                 return True
             if count % LOOK_FRAMES == 0 and clock() - now > TURN_S:
                 return True
-        self.open()
+        if self._untaken_bytes or self._receive.left < WINDOW_BYTES:
+            self.open()
         return False
 
     def _repeat(self, now: float) -> int:
@@ -138,7 +138,7 @@ class FrameReceiver:
         head_cache, connection = self._head_cache, self.connection
         if (
             head_cache is None
-            or not self._settled
+            or not self.settled
             or self.blocks.stream_id
             or len(connection.streams) >= STREAMS_MAX
             or connection.transport.is_closing()
@@ -149,10 +149,10 @@ class FrameReceiver:
     def _take(self, frame: Frame, now: float) -> None:
         if self.blocks.stream_id and frame.kind != frames.CONTINUATION:  # §4.3
             raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "a header block was not ended")
-        if not self._settled:  # §3.4
+        if not self.settled:  # §3.4
             if frame.kind != frames.SETTINGS or frame.flags & ACK:
                 raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "SETTINGS come first")
-            self._settled = True
+            self.settled = True
         take = _TAKES.get(frame.kind)
         if take is None:  # §5.5
             self._allowances.idle_frames.use(now)

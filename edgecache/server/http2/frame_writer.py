@@ -123,20 +123,26 @@ class FrameWriter:
             self._write()
         self._schedule()
 
+    def whole_bytes_max(self) -> int:
+        """The largest body that `fits`; -1: not even none."""
+        if self.paused or self._ready:
+            return -1
+        return max(-1, min(self.window, self.settings.window_bytes, SMALL_BODY_BYTES))
+
     def send_rendered(
         self, wire: RenderedFrames, id_bytes: bytes, request_id: bytes, body: bytes | memoryview
     ) -> None:
         """The same of a response that is rendered, on the stream of these four bytes."""
-        out = self._out
-        out += (wire.start, id_bytes, wire.block, request_id)
+        self._out += (wire.start, id_bytes, wire.block, request_id)
         if body:
-            out += (wire.data, id_bytes, body)
+            self._out += (wire.data, id_bytes, body)
             self.window -= len(body)
             self.data_frames += 1
         self._out_bytes += wire.sent_bytes
         if self._out_bytes >= STEP_BYTES:
             self._write()
-        self._schedule()
+        if not self.held:
+            self._schedule()
 
     def ready(self, stream: SendingStream) -> None:
         """`stream` may have something to send that its window lets."""

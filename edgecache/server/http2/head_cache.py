@@ -45,9 +45,12 @@ from edgecache.server.request_log import RequestSummary
 REPEATED_MAX = 256  # for one connection in a turn: a millisecond
 KNOWN_BYTES_MAX = 1_024  # of a block beside its path: a browser's that is repeated has 30
 FIELDS_MAX = 32  # as browsers send; whatever their path, such a list is within its bound
-PRIORITY_BYTES = 5
 _WHOLE = END_STREAM | END_HEADERS
-_FLAGS = frozenset({_WHOLE, _WHOLE | WITH_PRIORITY})
+_STARTS = {  # by type and flags of a frame: where its block begins
+    bytes((HEADERS, _WHOLE)): HEADER_BYTES,
+    bytes((HEADERS, _WHOLE | WITH_PRIORITY)): HEADER_BYTES + 5,
+}
+_FRAME_BYTES_MAX = len(NUMBERS)
 _PSEUDO_MAX = 4
 _PATHS = frozenset({0x84, 0x85})  # `/` and `/index.html` by their index (RFC 7541 §6.1)
 _PATH_STARTS = _PATHS | {0x04, 0x05, 0x14, 0x15}  # or in full, and not put into the table (§6.2)
@@ -86,10 +89,11 @@ class Http2HeadCache(HeadCache):
 
     def repeat(self, received: ReceivedFrames, now: float) -> int:
         """Answer the requests that come next, as far as they are known; how many."""
-        connection, reader = received.connection, received.reader
+        connection, reader, last_taken = received.connection, received.reader, received.last_taken
         held, at, last_id, count = reader.held, reader.at, received.last_id, 0
-        writer, last_taken = connection.writer, received.last_taken
-        if not isinstance(held, bytes) or writer.settings.shrinks_table or not writer.fits(0):
+        writer, session, trusted = connection.writer, connection.session, connection.trusted
+        room = -1 if writer.settings.shrinks_table else writer.whole_bytes_max()
+        if room < 0 or not isinstance(held, bytes):
             return 0
         while count < REPEATED_MAX:
             found = self._find(received, held, at)
@@ -100,16 +104,17 @@ class Http2HeadCache(HeadCache):
             stream_id = int.from_bytes(id_bytes, "big")
             if not (last_id < stream_id <= last_taken and stream_id & 1):
                 break
-            if fields.session is not connection.session or fields.trusted is not connection.trusted:
+            if fields.session is not session or fields.trusted is not trusted:
                 break
             body = cached.answer.body
-            if not writer.fits(len(body)):
+            if len(body) > room or writer.paused:
                 break
             request_id = self._repeat(connection, cached, fields, end - at, now)
             if not request_id:
                 break
             wire: RenderedBlock = cached.wire  # type: ignore[assignment]
             writer.send_rendered(wire, id_bytes, request_id, body)
+            room = min(room, writer.window)
             at, last_id, count = end, stream_id, count + 1
         if count:
             reader.take(at)
@@ -168,22 +173,25 @@ class Http2HeadCache(HeadCache):
     ) -> tuple[CachedHit, FieldBlock, int] | None:
         """The hit of the frame at `at`, if that is a request and it is known; and its end."""
         try:
-            flags = held[at + 4]
-            if held[at] or held[at + 3] != HEADERS or flags not in _FLAGS:
+            start = _STARTS.get(held[at + 3 : at + 5])
+            if start is None or held[at]:
                 return None
             end = at + HEADER_BYTES + (held[at + 1] << 8 | held[at + 2])
-            start = at + HEADER_BYTES if flags == _WHOLE else at + HEADER_BYTES + PRIORITY_BYTES
-            place = start + len(received.prefix)
-            if not held.startswith(received.prefix, start) or held[place] not in _PATH_STARTS:
+            start += at
+            prefix = received.prefix
+            place = start + len(prefix)
+            if not held.startswith(prefix, start) or held[place] not in _PATH_STARTS:
                 place = path_place(held, start)
-                received.prefix = held[start:place]
-            after = path_end(held, place)
+                prefix = received.prefix = held[start:place]
+            size = held[place + 1]  # of a path that is not indexed, and mostly below 127
+            after = place + 2 + (size & 0x7F)
+            if held[place] >= 0x80 or size & 0x7F == 0x7F:
+                after = path_end(held, place)
         except IndexError:
             return None
-        if not after <= end <= len(held) or end - at >= len(NUMBERS):
+        if not after <= end <= len(held) or end - at >= _FRAME_BYTES_MAX:
             return None
-        key = (received.blocks.table, received.prefix, held[after:end])
-        known = self._known.get(key)
+        known = self._known.get((received.blocks.table, prefix, held[after:end]))
         if known is not None:
             line = known.method + held[place:after]
             for lines in known.fields.lines:

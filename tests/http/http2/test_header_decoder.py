@@ -130,3 +130,38 @@ def test_continuations_without_end(part: bytes) -> None:
     with pytest.raises(Http2ConnectionError) as refused:
         [blocks.add(more) for _ in range(17)]
     assert refused.value.code is ErrorCode.ENHANCE_YOUR_CALM
+
+
+INDEXED, PLAIN = b"\x82\x87", b"\x04\x02/a"  # of the static table, and a path in full
+ADDED, OTHER = b"\x40\x01a\x01b", b"\x40\x01a\x01c"  # put into the dynamic table
+SMALLER = b"\x3f\x01"
+
+
+def tables(*blocks: bytes) -> list[bytes]:
+    """The digest of the table after each block."""
+    reader, found = HeaderBlockReader(10_000), []
+    for block in blocks:
+        reader.begin(header(frames.END_HEADERS, block))
+        found.append(reader.table)
+    return found
+
+
+def test_tables_that_the_same_bytes_made_are_the_same() -> None:
+    empty, same, first, still, second = tables(INDEXED + PLAIN, PLAIN, ADDED, b"\xbe", OTHER)
+    assert empty == same == b""
+    assert first == still != b""
+    assert second not in (empty, first)
+    assert tables(INDEXED + ADDED + PLAIN, OTHER) == [first, second]
+    assert tables(ADDED + OTHER)[0] not in (first, second)  # so is the table, but not known to be
+    assert tables(OTHER, ADDED)[1] != second
+    assert tables(SMALLER)[0] != b""
+
+
+def test_a_block_that_changes_the_table_is_not_known_by_its_bytes() -> None:
+    reader = HeaderBlockReader(10_000)
+    told = []
+    for block in (PLAIN, ADDED, b"\xbe", SMALLER + PLAIN):
+        listed = reader.begin(header(frames.END_HEADERS, block))
+        assert listed is not None
+        told.append(listed.block)
+    assert told == [PLAIN, b"", b"\xbe", b""]

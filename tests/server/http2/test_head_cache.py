@@ -131,6 +131,21 @@ def test_a_table_that_changes_parts_what_was_known(by_cookie: Play) -> None:
         assert browser.asks("/a", cookie=cookie).bodies() == [body]
 
 
+def test_the_block_of_a_trusted_proxy_is_another_than_a_strangers() -> None:
+    proxy, stranger, one = "192.0.2.7", "192.0.2.8", {"x_forwarded_for": "203.0.113.1"}
+    play = Play(Scene(http2=True, trusted_proxies=(proxy,)))
+    believed, other = Http2Browser(play, proxy), Http2Browser(play, stranger)
+    answered(play, believed, "body", **one)
+    for browser in (believed, other, believed):
+        for _ in range(3):
+            assert browser.asks("/a", **one).bodies() == [b"body"]
+    play.access_log.flush()
+    lines = [line.split(b"\t") for line in bytes(play.log).splitlines() if line[:1] != b"#"]
+    claimed, own = [b"203.0.113.1"] * 3, [stranger.encode()] * 3
+    assert [line[4] for line in lines[1:]] == [*claimed, *own, *claimed]
+    play.close()
+
+
 def test_a_lease_that_has_ended_is_not_given(play: Play) -> None:
     browser = warm(play)
     play.advance(61)

@@ -7,7 +7,7 @@
 `options` options, tables, JSON and exit codes that commands share;
 `client` client of control: by the environment or the file, for both of its APIs;
 `control` api, token, adopt, reload, upgrade, backup, restore, and the groups that ask control;
-`distributions`, `policies`, `tags`, `releases`, `invalidations` one group each;
+`distributions`, `policies`, `functions`, `tags`, `releases`, `invalidations` one group each;
 `access_keys` access keys: made, listed, deleted;
 `bucket` objects of the bucket and their versions;
 `check` the report of `edgecache check`;

@@ -51,8 +51,9 @@ def create(
     """Make an access key. Its secret is printed now, and never again.
 
     Without limits it may do everything, and make keys. Actions: `read`; `invalidate`, which tells
-    how far an invalidation is, too; `release`; `write` of distributions, policies, keys and tags.
-    Limited to distributions it neither lists nor makes others.
+    how far an invalidation is, too; `release`; `write` of distributions, policies, keys,
+    tags, functions and key value stores. Limited to distributions it neither lists nor makes
+    others.
     """
     wish = {"name": name, "actions": only or [], "distributions": distributions or []}
     made = ask_control(config, "POST", "/access-keys", wish)

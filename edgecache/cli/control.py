@@ -16,7 +16,15 @@ from urllib.parse import quote
 
 import typer
 
-from edgecache.cli import access_keys, distributions, invalidations, policies, releases, tags
+from edgecache.cli import (
+    access_keys,
+    distributions,
+    functions,
+    invalidations,
+    policies,
+    releases,
+    tags,
+)
 from edgecache.cli import sign as signing
 from edgecache.cli.client import (
     ask_control,
@@ -50,6 +58,7 @@ NOT_IN_IT = (
 app = typer.Typer()
 app.add_typer(distributions.app, name="distributions")
 app.add_typer(policies.app, name="policies")
+app.add_typer(functions.app, name="functions")
 app.add_typer(tags.app, name="tags")
 app.add_typer(releases.app, name="release")
 app.add_typer(access_keys.app, name="access-keys")

@@ -21,7 +21,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     ),
     "What is served": (
         *("invalidate", "invalidations", "release", "explain"),
-        *("distributions", "policies", "tags", "adopt", "bucket"),
+        *("distributions", "policies", "functions", "tags", "adopt", "bucket"),
     ),
     "Who may": (
         *("token", "access-keys", "api", "keys", "sign-url", "sign-cookies"),

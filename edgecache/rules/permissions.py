@@ -60,7 +60,7 @@ _KINDS = (
     ("OriginAccessControl", "OriginAccessControls"),
     ("CloudFrontOriginAccessIdentity", "CloudFrontOriginAccessIdentities"),
 )
-_FUNCTIONS = ("KeyValueStore",)
+_FUNCTIONS = ("Function", "KeyValueStore")
 CLOUDFRONT: dict[str, Permission] = {
     "ListDistributions": Permission(_READ),
     "ListDistributionsByCachePolicyId": Permission(_READ),
@@ -90,6 +90,9 @@ CLOUDFRONT: dict[str, Permission] = {
     **{f"Describe{kind}": Permission(_LOOK) for kind in _FUNCTIONS},
     **{f"{verb}{kind}": Permission(_WRITE) for kind in _FUNCTIONS
        for verb in ("Create", "Update", "Delete")},
+    "GetFunction": Permission(_LOOK),
+    "PublishFunction": Permission(_WRITE),
+    "TestFunction": Permission(_WRITE),
 }  # fmt: skip
 """By the operation's name; `distribution` is a member of its input."""
 

@@ -82,10 +82,9 @@ def test_each_is_told_in_one_line_at_the_start(desk: Desk) -> None:
     assert len(lines) == 4
     told = next(line for line in lines if FUNCTION in line)
     assert told.startswith(
-        f"distribution {FUNCTION} answers 503: DefaultCacheBehavior.FunctionAssociations: "
-        "not supported: functions are not run"
+        f"distribution {FUNCTION} answers 503: "
+        'default_behavior.function_associations[0].function: "auth" is not a live function'
     )
-    assert 'unsupported = "ignore"' in told
     assert lines[-1] == "not supported, and served without (distributions): HttpVersion (1)"
 
 
@@ -94,8 +93,6 @@ def test_it_is_read_refused_and_healed_over_the_api(desk: Desk) -> None:
     read = client.get_distribution_config(Id=FUNCTION)
     config, etag = read["DistributionConfig"], read["ETag"]
     assert config["DefaultCacheBehavior"]["FunctionAssociations"]["Quantity"] == 1
-    named = read["ResponseMetadata"]["HTTPHeaders"]["edgecache-unsupported"]
-    assert named == "DefaultCacheBehavior.FunctionAssociations"
     with pytest.raises(ClientError) as error:
         client.update_distribution(Id=FUNCTION, IfMatch=etag, DistributionConfig=config)
     assert code_of(error.value) == ("InvalidFunctionAssociation", 400)
@@ -131,11 +128,10 @@ def test_the_file_ignores_what_is_not_supported_for_the_api_too(desk: Desk) -> N
     ignoring = 'unsupported = "ignore"\n' + FILE
     (desk.folder / "edgecache.toml").write_text(ignoring)
     desk.catalog.publish(load(desk.folder / "edgecache.toml"))
-    assert unserved(desk) == set()
+    assert unserved(desk) == {FUNCTION}  # that is supported, and there is none of this name
     told = [*start_lines(desk.catalog.published)]
-    assert len(told) == 1
-    assert "FunctionAssociations (1)" in told[0]
-    assert "WebACLId (2)" in told[0]
+    assert len(told) == 2
+    assert "WebACLId (2)" in told[-1]
 
 
 def test_a_reload_does_not_take_a_distribution_that_is_served(desk: Desk) -> None:
@@ -143,10 +139,10 @@ def test_a_reload_does_not_take_a_distribution_that_is_served(desk: Desk) -> Non
     document = (desk.folder / "dist.json", desk.folder / "edgecache.toml")
     document[1].write_text(FILE + DOCUMENT)
     client = desk.client()
-    config = client.get_distribution_config(Id=FUNCTION)["DistributionConfig"]
+    config = client.get_distribution_config(Id=ACL)["DistributionConfig"]
     document[0].write_text(json.dumps(config | {"Aliases": {"Quantity": 0}}))
     before = desk.catalog.generation
-    with pytest.raises(NotComposedError, match="distribution EDOC: DefaultCacheBehavior"):
+    with pytest.raises(NotComposedError, match="distribution EDOC: WebACLId"):
         desk.catalog.publish(load(document[1]))
     assert desk.catalog.generation == before
     desk.state.close()
@@ -168,6 +164,5 @@ def test_check_tells_it_and_leaves_the_state_as_it_is(tmp_path: Path) -> None:
 
 def test_the_json_side_says_why(desk: Desk) -> None:
     site = get_distribution(RestCall(desk.world, {"id": FUNCTION}, {}))
-    assert site.unsupported == ["DefaultCacheBehavior.FunctionAssociations"]
-    assert "functions are not run" in site.unavailable[0]
+    assert '"auth" is not a live function' in site.unavailable[0]
     assert get_distribution(RestCall(desk.world, {"id": PLAIN}, {})).unavailable == []

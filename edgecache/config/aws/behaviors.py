@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from edgecache.config.aws.document import DocumentNode, listing
 from edgecache.config.aws.forwarded_values import legacy_policies
 from edgecache.config.aws.origins import choice
 from edgecache.config.aws.policies import P, Policies, policy_id
+from edgecache.config.functions import FunctionAssociation, FunctionEvent
 from edgecache.config.model import (
     Behavior,
     CachePolicy,
@@ -18,6 +20,8 @@ from edgecache.config.model import (
 from edgecache.config.problems import ProblemCode, quoted
 
 DEFAULT_PATTERN = "*"
+FUNCTION_ARNS = "arn:aws:cloudfront::000000000000:function/"  # there is one account here
+FUNCTION_ARN = re.compile(r"arn:aws:cloudfront::[0-9]{12}:function/([A-Za-z0-9_-]{1,64})")
 
 
 def read_behavior(node: DocumentNode, policies: Policies) -> Behavior:
@@ -42,7 +46,21 @@ def read_behavior(node: DocumentNode, policies: Policies) -> Behavior:
         grpc=node.child("GrpcConfig").flag("Enabled"),
         trusted_key_groups=_read_trusted(node, "TrustedKeyGroups"),
         trusted_signers=_read_trusted(node, "TrustedSigners"),
+        function_associations=_read_functions(node),
     )
+
+
+def _read_functions(node: DocumentNode) -> tuple[FunctionAssociation, ...]:
+    """The functions of a behavior, by their names. Lambda alone runs at origins' events."""
+    read = []
+    for item in node.nodes("FunctionAssociations") if node.has("FunctionAssociations") else ():
+        found = FUNCTION_ARN.fullmatch(item.text("FunctionARN"))
+        if found is None:
+            item.wrong("FunctionARN", f"{quoted(item.text('FunctionARN'))} is no function's")
+        event = choice(item, "EventType", get_args(FunctionEvent))
+        name = found[1] if found else ""
+        read.append(FunctionAssociation(event_type=event, function=name))
+    return tuple(read)
 
 
 def _read_policies(
@@ -111,7 +129,12 @@ def behavior_member(behavior: Behavior, *, default: bool) -> dict[str, Any]:
         "SmoothStreaming": False,
         "Compress": behavior.compress,
         "LambdaFunctionAssociations": listing(()),
-        "FunctionAssociations": listing(()),
+        "FunctionAssociations": listing(
+            [
+                {"FunctionARN": f"{FUNCTION_ARNS}{one.function}", "EventType": one.event_type}
+                for one in behavior.function_associations
+            ]
+        ),
         "FieldLevelEncryptionId": "",
         "GrpcConfig": {"Enabled": behavior.grpc},
     }

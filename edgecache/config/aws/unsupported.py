@@ -50,7 +50,6 @@ def _of_behaviors(name: str, why: str, code: str) -> tuple[UnsupportedMember, ..
 
 
 MEMBERS: tuple[UnsupportedMember, ...] = (
-    *_of_behaviors("FunctionAssociations", "functions are not run", "InvalidFunctionAssociation"),
     *_of_behaviors(
         "LambdaFunctionAssociations",
         "Lambda functions are not run",
@@ -70,7 +69,9 @@ MEMBERS: tuple[UnsupportedMember, ...] = (
     UnsupportedMember(
         "ViewerMtlsConfig", "viewers are not asked for certificates", "InvalidArgument"
     ),
-    UnsupportedMember("ConnectionFunctionAssociation", "functions are not run", "EntityNotFound"),
+    UnsupportedMember(
+        "ConnectionFunctionAssociation", "connection functions are not run", "EntityNotFound"
+    ),
     UnsupportedMember("ConnectionMode", "there are no tenants", "InvalidArgument", ("direct",)),
     UnsupportedMember("TenantConfig", "there are no tenants, and no parameters", "InvalidArgument"),
     UnsupportedMember(
@@ -161,7 +162,7 @@ class Unsupported:
     """A member that asks for what is not done, at its place in one document."""
 
     member: UnsupportedMember
-    place: str  # `CacheBehaviors.Items[0].FunctionAssociations`
+    place: str  # `CacheBehaviors.Items[0].GrpcConfig`
 
     @property
     def refused(self) -> bool:

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 
 from edgecache.config.functions import CODE_BYTES_MAX, INSTALL, FunctionAssociation, FunctionConfig
 from edgecache.config.model import Behavior, Config
-from edgecache.config.problems import ProblemCode, Problems, listed, quoted
+from edgecache.config.problems import Problem, ProblemCode, Problems, listed, quoted
 
 FUNCTIONS_MAX = 100  # CloudFront's quota for an account
 STORES_MAX = 1  # of one function: CloudFront's quota
@@ -82,3 +82,32 @@ def _check_associations(
             known = f" (known: {listed(sorted(live))})" if live else ""
             trouble = f"{quoted(one.function)} is not a live function{known}"
             problems.add(f"{place}[{index}].function", trouble, ProblemCode.UNKNOWN)
+
+
+_GENERATED = re.compile(r"\bcloudfront-(?:viewer|is|forwarded)-[a-z0-9-]+", re.IGNORECASE)
+
+
+def function_warnings(config: Config) -> Iterator[Problem]:
+    """Functions that read headers which CloudFront adds only where a policy names them.
+
+    Developer Guide, "Add CloudFront request headers": a function sees those that the cache policy
+    or the origin request policy of its behavior names.
+    """
+    code = {one.name: one.code for one in config.functions if one.stage == "LIVE"}
+    for where, behavior in _behaviors(config):
+        named = {name.lower() for name in _policy_headers(behavior)}
+        for index, one in enumerate(behavior.function_associations):
+            read = {name.lower() for name in _GENERATED.findall(code.get(one.function, ""))}
+            if missing := sorted(read - named):
+                place = f"{where}.function_associations[{index}]"
+                why = (
+                    f"{quoted(one.function)} reads {', '.join(missing)}, which neither the cache "
+                    "policy nor the origin request policy of the behavior names: it is not there"
+                )
+                yield Problem(place, why)
+
+
+def _policy_headers(behavior: Behavior) -> Iterator[str]:
+    yield from behavior.cache_policy.headers.items
+    if behavior.origin_request_policy is not None:
+        yield from behavior.origin_request_policy.headers.items

@@ -8,6 +8,7 @@ A request passes `endpoint` (authenticate, find the operation, parse, validate, 
 - `endpoint` the HTTP entry
 - `error_mapping` problems of a configuration as errors of the API
 - `errors` errors of the API and their XML
+- `functions` operations on functions and their stages
 - `invalidations` operations on invalidations
 - `key_value_data` the service by which keys and values are read and put
 - `key_value_stores` operations on key value stores

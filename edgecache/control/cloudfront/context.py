@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from edgecache.config.functions import FunctionConfig
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.database import BY_CONTROL, Authorship
@@ -25,6 +26,28 @@ READS = frozenset({"GET", "HEAD"})  # methods of operations that change nothing
 ACCOUNT = "000000000000"  # there is one account here; ARNs want twelve digits
 
 
+class FunctionTestResult(Protocol):
+    """What a run of a function on a test's event gave; `error` empty: it went well."""
+
+    @property
+    def result(self) -> Any: ...
+
+    @property
+    def error(self) -> str: ...
+
+    @property
+    def logs(self) -> Sequence[str]: ...
+
+    @property
+    def utilization(self) -> int:
+        """Percent of the time that a run may take."""
+        ...
+
+
+FunctionTester = Callable[[FunctionConfig, dict[str, Any]], FunctionTestResult]
+"""Runs a function on an event, which is complete."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiServices:
     """Services of operations. `deployed` says whether every node runs a generation or a later.
@@ -36,6 +59,7 @@ class ApiServices:
     invalidations: Invalidations
     deployed: Callable[[int], bool]
     run: StateRun = run_inline
+    test_function: FunctionTester | None = None  # None: there is no engine
 
     async def change(self, work: Callable[[], T]) -> T:
         """Run an operation that may write: no other control writes while it reads what is there."""

@@ -26,6 +26,7 @@ _MEMBERS = {  # what is not the model's name with capitals
     "default_behavior": "DefaultCacheBehavior",
     "domain_name": "DomainName",
     "error_caching_ttl_s_min": "ErrorCachingMinTTL",
+    "function": "FunctionARN",
     "geo_restriction": "Restrictions.GeoRestriction",
     "http_port": "CustomOriginConfig.HTTPPort",
     "https_port": "CustomOriginConfig.HTTPSPort",
@@ -50,6 +51,7 @@ _LISTS = {
     "behaviors": "CacheBehaviors",
     "countries": "Items",
     "custom_error_responses": "CustomErrorResponses",
+    "function_associations": "FunctionAssociations",
     "keys": "Items",
     "origin_groups": "OriginGroups",
     "origins": "Origins",
@@ -64,6 +66,7 @@ CodeRow = tuple[str, ProblemCode | None, str]
 
 _DISTRIBUTION_CODES: tuple[CodeRow, ...] = (
     (r"Quantity$", None, "InconsistentQuantities"),
+    (r"FunctionAssociations", None, "InvalidFunctionAssociation"),
     (r"CachePolicyId", ProblemCode.UNKNOWN, "NoSuchCachePolicy"),
     (r"OriginRequestPolicyId", ProblemCode.UNKNOWN, "NoSuchOriginRequestPolicy"),
     (r"ResponseHeadersPolicyId", ProblemCode.UNKNOWN, "NoSuchResponseHeadersPolicy"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edgecache.control.cloudfront import (
     distributions,
+    functions,
     invalidations,
     key_value_stores,
     resources,
@@ -31,6 +32,7 @@ def actions() -> Mapping[str, OperationFunction]:
     """Every operation that acts, by name."""
     runs = {
         **distributions.operations(),
+        **functions.operations(),
         **invalidations.operations(),
         **key_value_stores.operations(),
         **resources.operations(),

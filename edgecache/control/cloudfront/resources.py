@@ -62,6 +62,10 @@ def _used_ids(config: dict[str, Any], kind: ResourceKind) -> Iterator[str]:
     elif kind is ResourceKind.KEY_GROUP:
         for behavior in behaviors(config):
             yield from behavior.get("TrustedKeyGroups", {}).get("Items", ())
+    elif kind is ResourceKind.FUNCTION:
+        for behavior in behaviors(config):
+            for item in behavior.get("FunctionAssociations", {}).get("Items", ()):
+                yield item["FunctionARN"].rpartition("/")[2]
     for origin in config["Origins"].get("Items", ()):
         if kind is ResourceKind.ACCESS_CONTROL:
             yield origin.get("OriginAccessControlId", "")

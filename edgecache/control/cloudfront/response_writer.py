@@ -31,6 +31,8 @@ def write_answer(operation: Operation, values: dict[str, Any]) -> SerializedResp
     for name, member in shape.members.items():
         if member.serialization.get("location") == "header" and values.get(name) is not None:
             headers[element_name(name, member)] = _text(member, values[name])
+    if "ETtag" in headers:  # so the model has it, of UpdateFunction; who reads no model asks ETag
+        headers["ETag"] = headers["ETtag"]
     payload = shape.serialization.get("payload")
     if payload is None:
         has_body = any("location" not in m.serialization for m in shape.members.values())

@@ -1,4 +1,7 @@
-"""Operations on tags of distributions, by ARN. Developer Guide, "Tag a distribution"."""
+"""Operations on tags, by ARN: of distributions, functions and key value stores.
+
+Developer Guide, "Tag a distribution".
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.preconditions import require_changeable
 from edgecache.control.state.resources import Resource, ResourceKind
 
-_ARN = re.compile(r"arn:aws:cloudfront::[0-9]{12}:distribution/([A-Za-z0-9_.-]+)")
+_ARN = re.compile(
+    r"arn:aws:cloudfront::[0-9]{12}:(distribution|function|key-value-store)/([A-Za-z0-9_.-]+)"
+)
 _WORD = re.compile(r"[\w\s.:/=+\-@]*")  # the model's own pattern, in Python's words
 
 Document = dict[str, Any]
@@ -66,13 +71,13 @@ def merge_tags(before: Mapping[str, str], items: list[Document]) -> dict[str, st
 def distribution_of(arn: str) -> str:
     """The id in the ARN of a distribution; empty for anything else."""
     match = _ARN.fullmatch(arn)
-    return match[1] if match else ""
+    return match[2] if match and match[1] == ResourceKind.DISTRIBUTION else ""
 
 
 def _tagged_resource(call: OperationContext) -> Resource:
     arn = call.input["Resource"]
-    id = distribution_of(arn)
-    one = call.catalog.get(ResourceKind.DISTRIBUTION, id) if id else None
+    match = _ARN.fullmatch(arn)
+    one = call.catalog.get(ResourceKind(match[1]), match[2]) if match else None
     if one is None:
         raise ApiError("NoSuchResource", f"There is no resource {arn}.")
     return one

@@ -8,6 +8,7 @@
 - `database_thread` the thread that alone uses the database
 - `declared` resources of the configuration file, and CloudFront's managed policies
 - `distribution_cache` distributions as they were read and checked before
+- `functions` functions as control keeps them, and as nodes are told of them
 - `invalidations` rows of invalidations, quotas, Completed
 - `key_values` what key value stores hold, and their versions
 - `log` the ordered log on disk, and in memory for nodes

@@ -50,6 +50,7 @@ from edgecache.control.state.database import (
 )
 from edgecache.control.state.declared import declared_resources
 from edgecache.control.state.distribution_cache import DistributionCache
+from edgecache.control.state.functions import without_idle_functions
 from edgecache.control.state.key_values import KeyValues
 from edgecache.control.state.log import ControlLog, publish_config
 from edgecache.control.state.releases import Releases
@@ -269,7 +270,7 @@ class Catalog:
         config = replace_struct(
             composed.config, revoked_nodes=revoked, control=control, key_value_stores=()
         )
-        return replace(composed, config=config)
+        return replace(composed, config=without_idle_functions(config))
 
 
 def api_resources(rows: Resources, releases: Releases) -> ApiResources:

@@ -48,6 +48,7 @@ from edgecache.config.refused_distributions import refused_members, unavailable_
 from edgecache.control.cloudfront.origin_reach import origin_reach
 from edgecache.control.nodes.staleness_probe import probe_distribution
 from edgecache.control.state.distribution_cache import DistributionCache
+from edgecache.control.state.functions import live_function
 from edgecache.control.state.resources import (
     RefusedResource,
     Resource,
@@ -68,6 +69,7 @@ PLACES = {
     ResourceKind.ACCESS_CONTROL: "origin_access_controls",
     ResourceKind.ACCESS_IDENTITY: "origin_access_identities",
     ResourceKind.KEY_VALUE_STORE: "key_value_stores",
+    ResourceKind.FUNCTION: "functions",
 }
 """Where a kind stands in a configuration; policies stand in the behaviors that name them."""
 
@@ -248,18 +250,27 @@ def _merge(
         lambda one: replace(read_origin_access_identity(one.config), id=one.id),
         troubles,
     )
+    return replace(
+        _with_edge_code(file, made),
+        distributions=distributions,
+        public_keys=(*file.public_keys, *keys),
+        key_groups=(*file.key_groups, *groups),
+        origin_access_controls=(*file.origin_access_controls, *controls),
+        origin_access_identities=(*file.origin_access_identities, *identities),
+    )
+
+
+def _with_edge_code(file: Config, made: ApiResources) -> Config:
+    """The file with the live functions that the API made, and its key value stores."""
+    functions = filter(None, map(live_function, made.of(ResourceKind.FUNCTION)))
     stores = (
         KeyValueStoreConfig(id=one.id, name=one.name, comment=one.config["Comment"])
         for one in made.of(ResourceKind.KEY_VALUE_STORE)
     )
     return replace(
         file,
-        distributions=distributions,
+        functions=(*file.functions, *functions),
         key_value_stores=(*file.key_value_stores, *stores),
-        public_keys=(*file.public_keys, *keys),
-        key_groups=(*file.key_groups, *groups),
-        origin_access_controls=(*file.origin_access_controls, *controls),
-        origin_access_identities=(*file.origin_access_identities, *identities),
     )
 
 
@@ -439,7 +450,8 @@ def _resource_problem(
     kind = next((kind for kind, place in PLACES.items() if place == match[1]), None)
     if kind is None:
         return None
-    id = getattr(config, match[1])[int(match[2])].id
+    piece = getattr(config, match[1])[int(match[2])]
+    id = piece.name if kind is ResourceKind.FUNCTION else piece.id
     if not any(one.id == id for one in made.of(kind)):
         return None
     return CompositionProblem(kind, id, match[3], problem.message, problem.code)

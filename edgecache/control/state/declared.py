@@ -22,6 +22,7 @@ from edgecache.config.aws.policies import (
 from edgecache.config.aws.response_headers import response_headers_policy_config
 from edgecache.config.aws.write import distribution_config
 from edgecache.config.model import Config, Distribution
+from edgecache.control.state.functions import LIVE, declared_stage
 from edgecache.control.state.resources import Resource, ResourceKind, ResourceSource, content_etag
 
 Declared = Mapping[ResourceKind, Mapping[str, Resource]]
@@ -40,7 +41,7 @@ def declared_resources(file: Config, now: float) -> Declared:
     ):
         for kind, configs in _policy_configs(policies):
             found[kind] |= _resources(kind, configs, at, source)
-    for kind, configs in _file_configs(file):
+    for kind, configs in (*_file_configs(file), *_edge_code_configs(file, now)):
         found[kind] = _resources(kind, configs, now, ResourceSource.FILE)
     for distribution in file.distributions:
         known = found[ResourceKind.DISTRIBUTION][distribution.id]
@@ -134,11 +135,24 @@ def _file_configs(file: Config) -> list[tuple[ResourceKind, _Configs]]:
                 for one in file.origin_access_identities
             ],
         ),
+    ]  # fmt: skip
+
+
+def _edge_code_configs(file: Config, now: float) -> list[tuple[ResourceKind, _Configs]]:
+    """Functions, which are live, and key value stores."""
+    return [
         (
             ResourceKind.KEY_VALUE_STORE,
             [
                 (one.id, {"Name": one.name, "Comment": one.comment}, {})
                 for one in file.key_value_stores
+            ],
+        ),
+        (
+            ResourceKind.FUNCTION,
+            [
+                (one.name, {"Name": one.name, "Stages": {LIVE: declared_stage(one, now)}}, {})
+                for one in file.functions
             ],
         ),
     ]  # fmt: skip

@@ -90,6 +90,10 @@ policied = objects(
         "MinTTL": seconds,
     },
 )
+FUNCTION = {
+    "FunctionARN": "arn:aws:cloudfront::000000000000:function/f-1_x",
+    "EventType": "viewer-response",
+}
 behavior_options: dict[str, st.SearchStrategy[Any]] = {
     "ResponseHeadersPolicyId": st.sampled_from([p.id for p in RESPONSE_HEADERS_POLICIES]),
     "Compress": flags,
@@ -98,6 +102,9 @@ behavior_options: dict[str, st.SearchStrategy[Any]] = {
     "TrustedKeyGroups": trusted,
     "FieldLevelEncryptionId": words,
     "GrpcConfig": st.fixed_dictionaries({"Enabled": flags}),
+    "FunctionAssociations": st.sampled_from(
+        [{"Quantity": 0}, {"Quantity": 1, "Items": [FUNCTION]}]
+    ),
     "LambdaFunctionAssociations": listings(st.fixed_dictionaries({"EventType": words})),
     "AllowedMethods": listings(words).flatmap(
         lambda names: listings(words).map(lambda cached: names | {"CachedMethods": cached})

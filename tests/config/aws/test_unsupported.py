@@ -19,6 +19,7 @@ from edgecache.config.aws.access import (
     read_origin_access_identity,
     read_public_key,
 )
+from edgecache.config.aws.behaviors import FUNCTION_ARNS
 from edgecache.config.aws.document import DocumentError
 from edgecache.config.aws.policies import read_cache_policy, read_origin_request_policy
 from edgecache.config.aws.read import read_distribution_config
@@ -55,6 +56,7 @@ VALUES: dict[str, tuple[Any, Any]] = {  # two legal values, where any text will 
     "CachePolicyId": (CACHE_POLICIES[0].id, CACHE_POLICIES[2].id),
     "OriginRequestPolicyId": (ORIGIN_REQUEST_POLICIES[0].id, ORIGIN_REQUEST_POLICIES[3].id),
     "ResponseHeadersPolicyId": (RESPONSE_HEADERS_POLICIES[0].id, RESPONSE_HEADERS_POLICIES[1].id),
+    "FunctionARN": (f"{FUNCTION_ARNS}f", f"{FUNCTION_ARNS}g"),
     "OriginAccessIdentity": ("", "origin-access-identity/cloudfront/E2"),
     "ResponseCode": ("200", "404"),
     "HttpVersion": ("http2", "http3"),
@@ -292,7 +294,7 @@ def test_members_that_nobody_knows_are_told() -> None:
 
 @pytest.mark.parametrize("wrong", [7, "x", ["x"], {"Items": "x"}, {"Quantity": 1}])
 def test_what_is_malformed_asks_for_something(wrong: object) -> None:
-    behavior = MINIMAL["DefaultCacheBehavior"] | {"FunctionAssociations": wrong}
+    behavior = MINIMAL["DefaultCacheBehavior"] | {"LambdaFunctionAssociations": wrong}
     assert unsupported(MINIMAL | {"DefaultCacheBehavior": behavior}, geo=False) != ()
 
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 import pytest
 
 from edgecache.config.checks import functions
-from edgecache.config.checks.functions import check_functions
+from edgecache.config.checks.functions import check_functions, function_warnings
 from edgecache.config.functions import CODE_BYTES_MAX, FunctionAssociation, FunctionConfig
-from edgecache.config.model import Behavior, Config, Distribution, Origin
+from edgecache.config.model import (
+    Behavior,
+    CachePolicy,
+    Config,
+    Distribution,
+    HeaderSelection,
+    Origin,
+)
 from edgecache.config.problems import Problems
 
 CODE = "function handler(event) { return event.request }"
@@ -79,3 +86,24 @@ def test_without_an_engine_nothing_is_associated(monkeypatch: pytest.MonkeyPatch
     (told,) = problems(REWRITE, at=(AT_REQUEST,))
     assert told.endswith("pip install 'edgecache[functions]'")
     assert problems(REWRITE) == []
+
+
+def test_headers_that_no_policy_names_are_told() -> None:
+    reads = FunctionConfig(
+        name="f", code="e => e.request.headers['CloudFront-Viewer-Country'].value + 'cloudfront-x'"
+    )
+    runs = (FunctionAssociation(event_type="viewer-request", function="f"),)
+
+    def told(policy: CachePolicy) -> list[str]:
+        behavior = Behavior(origin="o", cache_policy=policy, function_associations=runs)
+        site = Distribution(id="E", origins=(), default_behavior=behavior)
+        config = Config(functions=(reads,), distributions=(site,))
+        return [str(one) for one in function_warnings(config)]
+
+    (line,) = told(CachePolicy())
+    assert line.startswith(
+        'distributions[0].default_behavior.function_associations[0]: "f" reads '
+        "cloudfront-viewer-country, which"
+    )
+    headers = HeaderSelection(behavior="whitelist", items=("CloudFront-Viewer-Country",))
+    assert told(CachePolicy(headers=headers)) == []

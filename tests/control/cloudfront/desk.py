@@ -144,7 +144,11 @@ class Desk:
         self.invalidations = Invalidations(
             self.state, self.log, self.barrier, lambda: self.now, random
         )
-        self.world = ApiServices(self.catalog, self.invalidations, lambda generation: self.deployed)
+        self.world = ApiServices(
+            self.catalog,
+            self.invalidations,
+            lambda generation: self.deployed,
+        )
         endpoint = ApiEndpoint(self.world, callers, actions(), self._pause, random)
         handlers = {**RestApi(self.world, tokens).handlers(), **self.key_handlers()}
         values = KeyValueEndpoint(self.world, callers, random)

@@ -43,6 +43,8 @@ from edgecache.control.state.resources import ResourceKind
             "default_behavior.origin_request_policy.headers",
             "DefaultCacheBehavior.OriginRequestPolicyId",
         ),
+        ("behaviors[0].function_associations[1].event_type",
+         "CacheBehaviors.Items[0].FunctionAssociations.Items[1].EventType"),
         ("behaviors[0].trusted_key_groups[0]", "CacheBehaviors.Items[0].TrustedKeyGroups.Items[0]"),
         (
             "default_behavior.forwarded_values.cookie_names",
@@ -69,7 +71,6 @@ def test_every_code_is_the_models(code: str) -> None:
 
 NEVER = {  # codes of the model for supported operations that are never given, and why
     "ContinuousDeploymentPolicyInUse": "continuous deployment is not supported",
-    "EntityLimitExceeded": "connection functions and trust stores are not supported",
     "IllegalFieldLevelEncryptionConfigAssociationWithCacheBehavior": "refused whole",
     "InvalidDomainNameForOriginAccessControl": "any store that speaks S3 may be signed for",
     "InvalidHeadersForS3Origin": "a store that speaks S3 may take any header",
@@ -79,12 +80,13 @@ NEVER = {  # codes of the model for supported operations that are never given, a
     "InvalidRequiredProtocol": "the model's choices are judged before",
     "RealtimeLogConfigOwnerMismatch": "there is one account",
     "StagingDistributionInUse": "continuous deployment is not supported",
+    "TestFunctionFailed": "how a run failed stands in the result",
     "TooManyCertificates": "certificates are named, not held",
     "TooManyDistributionsAssociatedToFieldLevelEncryptionConfig": "refused whole",
-    "TooManyDistributionsWithFunctionAssociations": "functions are refused whole",
+    "TooManyDistributionsWithFunctionAssociations": "any number may share one",
     "TooManyDistributionsWithLambdaAssociations": "functions are refused whole",
-    "TooManyDistributionsWithSingleFunctionARN": "functions are refused whole",
-    "TooManyFunctionAssociations": "functions are refused whole",
+    "TooManyDistributionsWithSingleFunctionARN": "any number may share one",
+    "TooManyFunctionAssociations": "two of one event are InvalidFunctionAssociation",
     "TooManyLambdaFunctionAssociations": "functions are refused whole",
     "TooManyTrustedSigners": "each must be one of the file's",
     **{
@@ -141,6 +143,11 @@ _BEHAVIOR = "default_behavior"
             "InvalidResponseCode",
         ),
         ("default_root_object", ProblemCode.INVALID, "InvalidDefaultRootObject"),
+        (
+            f"{_BEHAVIOR}.function_associations[0].function",
+            ProblemCode.UNKNOWN,
+            "InvalidFunctionAssociation",
+        ),
         (f"{_BEHAVIOR}.forwarded_values", ProblemCode.ORDER, "InvalidTTLOrder"),
         (
             f"{_BEHAVIOR}.forwarded_values.cookie_names",

@@ -12,7 +12,6 @@ from edgecache.control.state.compose import NotComposedError
 from tests.control.api.asking import created, default, refused
 from tests.control.cloudfront.desk import Desk, site
 
-ARN = "arn:aws:cloudfront::000000000000:function/f"
 LAMBDA = "arn:aws:lambda:us-east-1:000000000000:function:f:1"
 
 
@@ -22,7 +21,6 @@ def event(**more: Any) -> dict[str, Any]:
 
 GEO = {"RestrictionType": "whitelist", "Quantity": 1, "Items": ["GB"]}
 REFUSED: list[tuple[str, dict[str, Any]]] = [
-    ("InvalidFunctionAssociation", default(FunctionAssociations=event(FunctionARN=ARN))),
     (
         "InvalidLambdaFunctionAssociation",
         default(LambdaFunctionAssociations=event(LambdaFunctionARN=LAMBDA)),

@@ -47,6 +47,7 @@ def lint(config: Config) -> list[Problem]:
             warnings += _cors_warnings(behavior, place)
             warnings += rate_limit_warnings(behavior, place)
             warnings += _password_warnings(behavior, place)
+            warnings += _grpc_warnings(behavior, place, config)
             warnings += _purge_warnings(behavior, place, control=config.control is not None)
     return warnings
 
@@ -376,6 +377,15 @@ def _password_warnings(behavior: Behavior, where: str) -> Iterator[Problem]:
             f"{where}.basic_auth",
             "passwords are asked for over http, too, where others can read them: name"
             ' viewer_protocol_policy = "redirect-to-https"',
+        )
+
+
+def _grpc_warnings(behavior: Behavior, where: str, config: Config) -> Iterator[Problem]:
+    spoken = [one for location in config.locations for one in location.spoken]
+    if behavior.grpc and spoken and not {"h2", "h2c"}.intersection(spoken):
+        yield Problem(
+            f"{where}.grpc",
+            "no location speaks HTTP/2, by which calls come: name listen_tls of one, or protocols",
         )
 
 

@@ -44,6 +44,19 @@ WITH_OPTIONS = ["GET", "HEAD", "OPTIONS"]
 
 
 @pytest.mark.parametrize(
+    ("location", "warned"),
+    [
+        ({"listen_tls": "127.0.0.1:2"}, False),
+        ({"protocols": ["http1.1", "h2c"]}, False),
+        ({}, True),
+    ],
+)
+def test_calls_of_grpc_come_by_http2(location: dict[str, Any], warned: bool) -> None:
+    found = places({"grpc": True}, locations=[{"name": "L", "listen": "127.0.0.1:1"} | location])
+    assert (f"{D}.grpc" in found) is warned
+
+
+@pytest.mark.parametrize(
     ("default", "expected"),
     [
         ({}, []),

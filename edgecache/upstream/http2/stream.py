@@ -150,7 +150,7 @@ class OriginStream:
         except UpstreamError as error:
             self._fail(error)
             self._line.reset(self, ErrorCode.CANCEL)
-        except WrongLengthError:
+        except (WrongLengthError, ValueError):  # of trailers that cannot be written
             self.fail(Fault.TRUNCATED)
             self._line.reset(self, ErrorCode.CANCEL)
 

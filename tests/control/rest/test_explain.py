@@ -187,6 +187,14 @@ def test_an_upgrade_keeps_what_opens_it() -> None:
     assert dict(told_.origin.fields)["Upgrade"] == "websocket"
 
 
+def test_a_call_of_grpc_is_told_by_its_media_type() -> None:
+    fields = ("Content-Type: application/grpc", "Grpc-Timeout: 1S", "X-Own: a")
+    request = viewer_request(ExplainQuery("https://site.test/s/M", "POST", fields), config())
+    assert request.major == 2
+    plain = viewer_request(ExplainQuery("https://site.test/s/M", "POST"), config())
+    assert plain.major == 1
+
+
 @pytest.mark.parametrize(
     ("wanted", "problem"),
     [

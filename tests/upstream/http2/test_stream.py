@@ -107,6 +107,19 @@ def test_both_ways_at_once_with_trailers_of_both() -> None:
     played(main)
 
 
+def test_trailers_that_cannot_be_written_end_the_call() -> None:
+    async def main(origin: PlayedOrigin, pool: Pool) -> None:
+        body = SpokenBody()
+        body.trailers = ((b"x y", b"a"),)
+        body.pieces.put_nowait(b"")
+        call = WireRequest(b"POST", POST_HEAD, body, two_way=True)
+        assert await fault(pool, call) is Fault.TRUNCATED
+        await turns()
+        assert origin.heard(h2.events.StreamReset)
+
+    played(main)
+
+
 def test_of_other_requests_trailers_are_dropped() -> None:
     async def main(origin: PlayedOrigin, pool: Pool) -> None:
         origin.on_event = answers(body=b"b", trailers=[("x-late", "1")])

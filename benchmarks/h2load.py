@@ -18,6 +18,7 @@ from benchmarks.processes import CLIENT_CORE, BenchmarkError, program
 from benchmarks.wrk import CONNECTIONS, Load
 
 BROWSERS_MAX = 8  # processes on one core
+WINDOW_BITS = 18  # 256 KiB: with its own default, 2^30 bytes, it reads one connection for ever
 _REQUESTS = re.compile(
     r"^requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed", re.MULTILINE
 )
@@ -65,6 +66,7 @@ def _command(
     file.write_text("".join(f"{url}{target}\n" for target in targets))
     command = [program("taskset"), "-c", str(CLIENT_CORE), program("h2load"), "-t1"]
     command += [f"-c{connections}", f"-m{order.streams}", f"-D{order.seconds}", f"-i{file}"]
+    command += [f"-w{WINDOW_BITS}", f"-W{WINDOW_BITS}"]
     if urlsplit(url).scheme == "http":
         command.append("-ph2c")
     for line in block.split("\t"):

@@ -13,7 +13,7 @@ from hypothesis import settings
 from tests.measurements import told
 from tests.skips import SKIPS, unlisted
 from tests.world.play import Play, Scene
-from tests.world.wire import SEED, Setting, over_http2, settings_of
+from tests.world.wire import SEED, Setting, over_http2, over_http3, settings_of
 
 settings.register_profile("shared-cores", deadline=None)  # a loaded machine is no failure
 settings.load_profile("shared-cores")
@@ -127,7 +127,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     name = f"{module}::{metafunc.function.__name__}"
     settings = settings_of(name, tiers=module in OF_SHARING, late=module not in NEVER_LATE)
     if module in OF_HTTP2:
-        settings = over_http2(settings)
+        settings = over_http3(name, over_http2(settings))
     metafunc.parametrize("stage", settings, ids=str, indirect=True)
 
 
@@ -141,6 +141,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Callable[..., Play]]:
         if setting.tiers is not None:
             scene.setdefault("regional", setting.tiers == 2)
         scene = {"memo": setting.memo, "wire": setting.wire, "http2": setting.http2, **scene}
+        scene["http3"] = setting.http3
         plays.append(Play(Scene(**scene)))
         return plays[-1]
 

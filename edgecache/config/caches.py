@@ -15,7 +15,7 @@ from edgecache.config.base import GIB, KIB, MIB, Model
 from edgecache.config.origins import REGION_DEFAULT
 from edgecache.config.rate_limits import RateLimit
 
-ViewerProtocol = Literal["http1.1", "h2", "h2c"]
+ViewerProtocol = Literal["http1.1", "h2", "h2c", "h3"]
 HTTP_VERSIONS = ("http1.1", "http2", "http3", "http2and3")
 """Of a distribution. CloudFront's API Reference, "HttpVersion": HTTP/1.1 is always spoken, and what
 the value names beside it. So `http3` alone is without HTTP/2."""
@@ -45,7 +45,8 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     viewers counts. With `proxy_protocol` each connection to `listen` and `listen_tls` begins with a
     PROXY header, of version 1 or 2, from one of these (from anybody where none is named).
     `protocols`: `h2` is offered at `listen_tls` for names whose distributions allow it, `h2c` (by
-    prior knowledge) taken at `listen`; None: HTTP/1.1, and `h2` where there is a `listen_tls`.
+    prior knowledge) taken at `listen`; None: HTTP/1.1, and `h2` where there is a `listen_tls`. `h3`
+    is spoken at the UDP port of `listen_tls`, for distributions whose `http_version` says so.
     `rate_limits` are asked of all that is asked here, before those of behaviors.
     `access_list` says whose connections are taken: who is not let in is told nothing.
     """
@@ -142,3 +143,8 @@ class Reserve(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def allows_http2(http_version: str) -> bool:
     """Whether viewers of a distribution with this `http_version` may be offered HTTP/2."""
     return http_version in ("http2", "http2and3")
+
+
+def allows_http3(http_version: str) -> bool:
+    """Whether they may be offered HTTP/3."""
+    return http_version in ("http3", "http2and3")

@@ -68,7 +68,19 @@ class UnixAddress:
         return f"unix:{self.path}"
 
 
-Address = TcpAddress | UnixAddress
+@dataclass(frozen=True, slots=True)
+class UdpAddress:
+    """Where datagrams come: a host name or address (IPv6 without brackets) and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"udp:{TcpAddress(self.host, self.port)}"
+
+
+StreamAddress = TcpAddress | UnixAddress
+Address = StreamAddress | UdpAddress
 
 
 class ViewerPorts(NamedTuple):
@@ -82,7 +94,7 @@ class ViewerPorts(NamedTuple):
     redirect: int = 0
 
 
-def parse_listen(text: str, state_dir: str) -> Address:
+def parse_listen(text: str, state_dir: str) -> StreamAddress:
     """Parse an address; `unix:NAME` stands in `state_dir`. ValueError says what is wrong."""
     if text.startswith("unix:"):
         return _parse_unix(text.removeprefix("unix:"), state_dir)
@@ -112,7 +124,7 @@ def tcp_address(text: str) -> TcpAddress:
     return address
 
 
-def advertised(part: Control | RegionalCache | Location, state_dir: str) -> Address:
+def advertised(part: Control | RegionalCache | Location, state_dir: str) -> StreamAddress:
     """Where other processes reach a part: `advertise`, else where it listens.
 
     Every address becomes loopback, which is right on its own machine alone.
@@ -156,6 +168,14 @@ def viewer_ports(location: Location) -> ViewerPorts:
     secure = tcp_address(location.listen_tls).port if location.listen_tls else 443
     port = plain.port if isinstance(plain, TcpAddress) else 80
     return ViewerPorts(port, secure, location.redirect_port)
+
+
+def quic_address(location: Location) -> UdpAddress | None:
+    """Where a location that has passed the checks speaks HTTP/3, if it does: its TLS's, by UDP."""
+    if "h3" not in location.spoken or not location.listen_tls:
+        return None
+    secure = tcp_address(location.listen_tls)
+    return UdpAddress(secure.host, secure.port)
 
 
 def overlaps(one: Address, other: Address) -> bool:

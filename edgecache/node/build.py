@@ -153,6 +153,7 @@ class NodeParts:
         self._usage = ProcessUsage(wall_clock)
         self._counted_origins = OriginCounters(self._counters, self.clock)
         self._tasks = Tasks()
+        self._location_secret = b""
         self._signers: dict[str, Callable[[bytes], bytes]] = {}  # by the place they sign for
         self._follower = self._log_follower()
         self.key_values = KeyValueFollower(self._follower.ask if self._follower else None)
@@ -193,6 +194,7 @@ class NodeParts:
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
         node.address = self._told_address(location)
+        node.location_secret = self._location_secret
         node.listener.proxied = location.proxy_protocol == "required"
         if "h2c" in protocols:
             node.listener.prior_knowledge = True
@@ -267,6 +269,7 @@ class NodeParts:
     def _buckets(self, workers: int) -> TokenBuckets:
         """Of rate limits: those of this location's workers, or this process's alone."""
         shared = inherited_shared_words()
+        self._location_secret = random_bytes(SECRET_BYTES) if shared is None else shared.secret
         if shared is None:
             return own_buckets(random_bytes(SECRET_BYTES), self.clock())
         lock = shared.lock if workers > 1 else None  # a hand-over's moments may give a token twice

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import uvicorn
 
@@ -159,6 +159,18 @@ class ServiceServer(RoleServer):
         return await super().on_tick(counter)
 
 
+class QuicServer(Protocol):
+    """A port of HTTP/3; to Uvicorn it is one more of its servers."""
+
+    def close(self) -> None:
+        """Read no more; connections go on."""
+        ...
+
+    def finish(self) -> None:
+        """The process ends: let go of all."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ListenPort:
     """A listener, its own sockets that Uvicorn does not know (`accepts`), and its siblings'."""
@@ -174,6 +186,8 @@ class NodeServer(RoleServer):
     def __init__(self, settings: uvicorn.Config, node: Node, hand_over_s_max: float) -> None:
         super().__init__(settings)
         self.ports: list[ListenPort] = []
+        self.quic: Callable[[Any], QuicServer] | None = None  # made of Uvicorn's state
+        self._quic: QuicServer | None = None
         self._node = node
         self._hand_over_s_max = hand_over_s_max
         self._adopting: asyncio.Task[None] | None = None
@@ -190,6 +204,9 @@ class NodeServer(RoleServer):
 
     async def _open_ports(self) -> None:
         orphans = [self._serving(port) for port in self.ports]
+        if self.quic is not None:
+            self._quic = self.quic(self.server_state)
+            cast(list[Any], self.servers).append(self._quic)
         if any(orphan.sockets for orphan in orphans):
             self._adopting = asyncio.create_task(adopt_orphans(orphans))
 
@@ -239,3 +256,5 @@ class NodeServer(RoleServer):
         if self._draining is not None:
             self._draining.cancel()
         await super().shutdown(sockets)
+        if self._quic is not None:
+            self._quic.finish()

@@ -83,6 +83,7 @@ class Node:
     follower: LogFollower | None = None
     tls_listener: Listener | None = None  # for TLS, beside `listener`
     certificates: CertificateWatch | None = None  # of `tls_listener`
+    location_secret: bytes = b""  # of an edge: what its location's workers share
     acme: AcmeFollower | None = None  # of an edge that follows control
     secrets: SecretWatch | None = None
     rule_files: RuleFileWatch | None = None  # of an edge

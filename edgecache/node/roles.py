@@ -6,6 +6,7 @@ configuration file and, for more than one machine, the secrets.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -17,7 +18,14 @@ from typing import Any, cast
 import uvicorn
 
 from edgecache.cluster.control_access import control_socket
-from edgecache.config.listen import Address, TcpAddress, parse_listen, tcp_address
+from edgecache.config.listen import (
+    Address,
+    TcpAddress,
+    UdpAddress,
+    parse_listen,
+    quic_address,
+    tcp_address,
+)
 from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.node.build import NodeParts
@@ -25,11 +33,12 @@ from edgecache.node.graceful_server import (
     BACKLOG,
     ListenPort,
     NodeServer,
+    QuicServer,
     ServiceServer,
 )
 from edgecache.node.node import Node
 from edgecache.node.service_connection import Proof, ServiceConnection, ServiceConnections
-from edgecache.runtime.environment import steady_clock, wall_clock
+from edgecache.runtime.environment import random_bytes, steady_clock, wall_clock
 from edgecache.runtime.fd_limit import cap_connections
 from edgecache.runtime.inherited import (
     ListenSockets,
@@ -48,9 +57,11 @@ def run_edge(config_path: str, location: str, worker: int) -> int:
     """One worker of an edge location."""
     config = cap_connections(load(config_path))
     place = next(one for one in config.locations if one.name == location)
-    addresses = [parse_listen(place.listen, config.state_dir)]
+    addresses: list[Address] = [parse_listen(place.listen, config.state_dir)]
     if place.listen_tls:
         addresses.append(tcp_address(place.listen_tls))
+    if (quic := quic_address(place)) is not None:
+        addresses.append(quic)
     sockets = _open_sockets(config, addresses)
     node = _parts(config, f"edge-{location}-{worker}").edge(place)
     return _serve_node(node, config, addresses, sockets)
@@ -177,11 +188,39 @@ def _serve_node(
     first, *others = addresses
     accepted = sockets.own[first] if node.listener.accepts else []
     server.ports.append(ListenPort(node.listener, accepted, sockets.siblings[first]))
-    if node.tls_listener is not None:
-        for secure in others:
-            port = ListenPort(node.tls_listener, sockets.own[secure], sockets.siblings[secure])
+    for other in others:
+        if isinstance(other, UdpAddress):
+            server.quic = partial(_quic_port, node, config.state_dir, sockets.own[other])
+        elif node.tls_listener is not None:
+            port = ListenPort(node.tls_listener, sockets.own[other], sockets.siblings[other])
             server.ports.append(port)
     return server.run_until_signal([] if accepted else sockets.own[first])
+
+
+def _quic_port(
+    node: Node, state_dir: str, sockets: Sequence[socket.socket], state: Any
+) -> QuicServer:
+    """Speak HTTP/3 at `sockets`, on the running loop; `state` is Uvicorn's. OSError.
+
+    What is derived of the location's secret is the same for all its workers and their successors.
+    """
+    from edgecache.server.http3.connection_ids import ConnectionIds
+    from edgecache.server.http3.datagram_relay import DatagramRelay
+    from edgecache.server.http3.port import PortParts, QuicPort
+    from edgecache.server.http3.retry_tokens import RetryTokens
+
+    assert node.tls_listener is not None, "HTTP/3 is spoken beside TLS"
+    secret, owner = node.location_secret, os.getpid()
+    parts = PortParts(
+        node.tls_listener,
+        state,
+        ConnectionIds(secret, owner, random_bytes),
+        RetryTokens(secret),
+        DatagramRelay(state_dir, owner),
+        random_bytes,
+        asyncio.get_running_loop(),
+    )
+    return QuicPort(parts, [*sockets])
 
 
 def _places(config: Config, proof: Proof) -> ServiceConnections:

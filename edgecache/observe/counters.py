@@ -66,6 +66,8 @@ class Counters:
     log_lines_lost: int
     log_dropped: int
     http2_requests: int
+    http3_requests: int
+    http3_retries: int
     connections: int
     store_objects: int
     store_bytes: int
@@ -83,6 +85,7 @@ class Counters:
     reserve_rejected: defaultdict[str, int]
     refused_credentials: defaultdict[str, int]
     http2_ends: defaultdict[str, int]
+    http3_ends: defaultdict[str, int]
     refused_proxy_headers: defaultdict[str, int]
     miss_first_byte: Histogram
 

@@ -85,6 +85,10 @@ TOTALS = {
         "Lines for distributions' buckets that found no room in the spool, or a failing disk.",
     ),
     "http2_requests": Family("http2_requests", "Requests of viewers by HTTP/2."),
+    "http3_requests": Family("http3_requests", "Requests of viewers by HTTP/3."),
+    "http3_retries": Family(
+        "http3_retries", "Viewers of HTTP/3 that were to show that they can be reached."
+    ),
     "log_dropped": Family(
         "log_dropped", "Access log records that found the queue full or the disk failing."
     ),
@@ -104,6 +108,9 @@ WORDS = {
     ),
     "http2_ends": Family(
         "http2_connections_ended", "HTTP/2 connections that we have ended, by error.", ("error",)
+    ),
+    "http3_ends": Family(
+        "http3_connections_ended", "HTTP/3 connections that we have ended, by error.", ("error",)
     ),
     "refused_proxy_headers": Family(
         "refused_proxy_headers",

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgecache.config.listen import Address, UnixAddress
+from edgecache.config.listen import Address, UdpAddress, UnixAddress
 
 PARENT_FD_ENV = "EDGECACHE_PARENT_FD"
 SERVING_FD_ENV = "EDGECACHE_SERVING_FD"
@@ -29,6 +29,7 @@ LISTENING_ENV = "EDGECACHE_LISTENING"
 HEARTBEAT_FD_ENV = "EDGECACHE_HEARTBEAT_FD"
 BEAT_S = 1.0
 BEAT_BYTES_MAX = 4_096
+DATAGRAMS_BYTES = 1024 * 1024  # that wait to be read: a second at 8 Mbit/s, if the kernel lets it
 HEAD_CACHE_ENV = "EDGECACHE_MEMO"  # `off` for a process and its children: --no-memo
 HAND_OVER = signal.SIGQUIT  # nginx's word for a graceful end
 EXIT_CONFIGURATION = 2  # a child's way to say that starting it again is no use
@@ -94,15 +95,19 @@ def bind(address: Address) -> socket.socket:
         os.chmod(address.path, 0o600)
         return unix
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    tcp = socket.socket(family)
-    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    datagrams = isinstance(address, UdpAddress)
+    made = socket.socket(family, socket.SOCK_DGRAM if datagrams else socket.SOCK_STREAM)
+    if datagrams:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DATAGRAMS_BYTES)
+    else:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
-        tcp.bind((address.host, address.port))
+        made.bind((address.host, address.port))
     except OSError:
-        tcp.close()
+        made.close()
         raise
-    return tcp
+    return made
 
 
 def has_parent() -> bool:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 
-from edgecache.config.listen import Address, TcpAddress, UnixAddress
+from edgecache.config.listen import Address, TcpAddress, UdpAddress, UnixAddress
 
 FIRST_FD = 3  # SD_LISTEN_FDS_START
 SOCKETS_MAX = 256
@@ -37,6 +37,8 @@ class ActivatedSocket:
         there = self.bound.getsockname()
         if isinstance(address, UnixAddress):
             return isinstance(there, str) and os.path.abspath(address.path) == there
+        if isinstance(address, UdpAddress):  # of systemd none is taken
+            return False
         if not isinstance(there, tuple) or there[1] != address.port:
             return False
         own = TcpAddress(there[0], there[1])

@@ -229,8 +229,19 @@ class _Source:
         covers = names | frozenset(_bytes(listed))
         name = min(listed, key=lambda one: (one.encode() not in names, len(one), one), default="")
         begins, ends = found.not_valid_before_utc, found.not_valid_after_utc
+        pem = self.certificate, self.key
         return Certificate(
-            context, minimum, names, covers, identity, ends, self.file, name, begins, self.http2
+            context,
+            minimum,
+            names,
+            covers,
+            identity,
+            ends,
+            self.file,
+            name,
+            begins,
+            self.http2,
+            pem,
         )
 
 

@@ -16,7 +16,7 @@ from msgspec import structs
 from edgecache.cache.frontend import ViewerErrand, refusal
 from edgecache.cache.outcome import Hit, Outcome, Refusal
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
-from edgecache.config.caches import allows_http2
+from edgecache.config.caches import allows_http2, allows_http3
 from edgecache.config.model import Limits
 from edgecache.http.dates import format_date
 from edgecache.http.head import parse_request_head
@@ -32,7 +32,7 @@ from edgecache.server.location_access import LocationAccess
 from edgecache.server.request_log import RequestIds, RequestLog, RequestSummary
 from edgecache.server.request_tracing import RequestTracing
 from edgecache.server.stream import TableConnection
-from edgecache.server.tls import MISDIRECTED, NOT_BY_HTTP_2, Session, TlsPort
+from edgecache.server.tls import MISDIRECTED, NOT_BY_HTTP_2, NOT_BY_HTTP_3, Session, TlsPort
 from edgecache.store.invalidation import InvalidationState
 from edgecache.store.memory_account import MemoryAccount, MemoryHolding
 from edgecache.upstream.peer.heads import PeerCall
@@ -194,18 +194,18 @@ class Listener:
         if session is not None:
             if request.host and not session.covers(request.host):
                 return MISDIRECTED
-            if request.major == 2 and not self._allows_http2(request.host):
-                return NOT_BY_HTTP_2
+            if request.major > 1 and not self.allows(request.host, request.major):
+                return NOT_BY_HTTP_2 if request.major == 2 else NOT_BY_HTTP_3
             if request.peer and not session.admits(request.peer):
                 request = structs.replace(request, peer="")
             if direct:
                 request = structs.replace(request, tls=session.told)
         return self.frontend.decide(request, now)
 
-    def _allows_http2(self, host: bytes) -> bool:
-        """Whether the distribution of `host` does; where there is none, its page says so."""
-        site = self.frontend.table.site(host)
-        return site is None or allows_http2(site.distribution.http_version)
+    def allows(self, host: bytes, major: int) -> bool:
+        """Whether the distribution of `host` does HTTP/2, or 3; where there is none, yes."""
+        site, allowed = self.frontend.table.site(host), allows_http2 if major == 2 else allows_http3
+        return site is None or allowed(site.distribution.http_version)
 
     def hit_response(
         self, hit: Hit, request: Request, request_id: bytes, now: float

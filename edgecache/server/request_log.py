@@ -94,7 +94,7 @@ class RequestSummary(Struct, frozen=True):
             request.scheme,
             bytes_in,
             forwarded_for,
-            "HTTP/2.0" if request.major == 2 else "HTTP/1.1" if request.minor else "HTTP/1.0",
+            f"HTTP/{request.version.decode()}",
             session,
             site[1],
             cookie,

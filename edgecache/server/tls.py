@@ -30,6 +30,12 @@ NOT_BY_HTTP_2 = Refusal(
     "InvalidRequest",
     reason="misdirected",
 )
+NOT_BY_HTTP_3 = Refusal(
+    421,
+    "The host name is not served by HTTP/3: ask on a connection of its own, over TCP.",
+    "InvalidRequest",
+    reason="misdirected",
+)
 
 _SHOWN = "edgecache_certificate"  # of an ssl.SSLObject: the certificate its viewer was shown
 _V2, _V3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -70,6 +76,7 @@ class Certificate:
     name: str = ""  # the first it is for
     begins: datetime | None = None
     http2: bool = True
+    pem: tuple[bytes, bytes] = field(default=(b"", b""), repr=False)  # its chain, and its key
 
 
 @dataclass(frozen=True, slots=True, eq=False)

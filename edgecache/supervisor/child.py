@@ -44,6 +44,7 @@ class Child:
     address: Address | None = None  # where it listens
     location: str = ""
     secure: Address | None = None  # where it speaks TLS
+    quic: Address | None = None  # where it speaks HTTP/3
     local: Address | None = None  # where its own user reaches it
     health: TcpAddress | None = None  # where its supervisor says how its node is
     secured: bool = False  # `address` speaks TLS, to machines of the installation
@@ -59,7 +60,7 @@ class Child:
     @property
     def addresses(self) -> tuple[Address, ...]:
         """Everywhere it listens."""
-        addresses = (self.address, self.secure, self.local)
+        addresses = (self.address, self.secure, self.quic, self.local)
         return tuple(address for address in addresses if address is not None)
 
 

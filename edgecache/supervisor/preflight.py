@@ -19,9 +19,11 @@ from edgecache.cluster.control_access import control_socket
 from edgecache.config.checks.site import INSTALL
 from edgecache.config.listen import (
     Address,
+    UdpAddress,
     UnixAddress,
     names_no_machine,
     parse_listen,
+    quic_address,
     tcp_address,
 )
 from edgecache.config.model import (
@@ -109,6 +111,8 @@ def tls_bindings(location: Location) -> Iterator[Binding]:
     """The address where a location speaks TLS, if it does."""
     if location.listen_tls:
         yield Binding(tcp_address(location.listen_tls), f"location {location.name}, TLS")
+    if (quic := quic_address(location)) is not None:
+        yield Binding(quic, f"location {location.name}, HTTP/3")
 
 
 def occupied_addresses(wanted: Iterable[Binding]) -> list[str]:
@@ -118,6 +122,8 @@ def occupied_addresses(wanted: Iterable[Binding]) -> list[str]:
         try:
             if isinstance(binding.address, UnixAddress):
                 _clear_path(binding.address.path)
+            elif isinstance(binding.address, UdpAddress):
+                _bind_briefly(binding.address.host, binding.address.port, socket.SOCK_DGRAM)
             else:
                 _bind_briefly(binding.address.host, binding.address.port)
         except OSError as error:
@@ -141,6 +147,12 @@ def missing_extras(config: Config) -> list[str]:
         lines.append(f"control.database needs an extra that is not installed; run: {EXTRA}")
     if config.certificates == "acme" and importlib.util.find_spec("acme") is None:
         lines.append(f'certificates: "acme" needs an extra that is not installed; run: {INSTALL}')
+    if importlib.util.find_spec("aioquic") is None:
+        lines += [
+            f"locations[{index}].protocols: h3 needs an extra; run: pip install 'edgecache[http3]'"
+            for index, location in enumerate(config.locations)
+            if quic_address(location) is not None
+        ]
     return lines
 
 
@@ -208,11 +220,12 @@ def error_reason(error: OSError) -> str:
     return words[:1].lower() + words[1:]
 
 
-def _bind_briefly(host: str, port: int) -> None:
-    candidates = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+def _bind_briefly(host: str, port: int, wanted: int = socket.SOCK_STREAM) -> None:
+    candidates = socket.getaddrinfo(host, port, type=wanted, flags=socket.AI_PASSIVE)
     for family, kind, protocol, _, address in candidates:
         with socket.socket(family, kind, protocol) as bound:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if wanted == socket.SOCK_STREAM:  # for datagrams it would mean: share the port
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind(address)
 
 

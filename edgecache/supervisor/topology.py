@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecache.cluster.control_access import control_socket
-from edgecache.config.listen import TcpAddress, parse_listen, speaks_tls, tcp_address
+from edgecache.config.listen import (
+    TcpAddress,
+    parse_listen,
+    quic_address,
+    speaks_tls,
+    tcp_address,
+)
 from edgecache.config.model import Bucket, Config, Control, Location, RegionalCache
 from edgecache.supervisor.child import Child
 
@@ -94,6 +100,7 @@ def workers(location: Location, path: Path) -> list[Child]:
             tcp_address(location.listen),
             location.name,
             tcp_address(location.listen_tls) if location.listen_tls else None,
+            quic=quic_address(location),
             health=_health_address(location),
             proxied=location.proxy_protocol == "required",
         )

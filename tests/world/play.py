@@ -47,6 +47,7 @@ from tests.store.disk.disk_world import HeldThreads
 from tests.store.reserve.held_bucket import HeldBucket, at_once
 from tests.world.clock import FakeClock, FakeLoop
 from tests.world.http2_viewer import Http2Viewer
+from tests.world.http3_viewer import Http3Viewer
 from tests.world.operator import Operator
 from tests.world.origin import HeldOrigin
 from tests.world.records import joined
@@ -80,6 +81,7 @@ class Scene:
     limits: Limits = field(default_factory=Limits)
     trusted_proxies: tuple[str, ...] = ()
     http2: bool = False  # viewers speak it, by prior knowledge
+    http3: bool = False
     disk: Path | None = None  # a folder: the tier nearest the origin has a disk
     reserve: HeldBucket | None = None  # the tier nearest the origin has a reserve there
 
@@ -134,6 +136,11 @@ class Play:
             state = SimpleNamespace(connections=set(), tasks=self.tasks)
             settings = SimpleNamespace(loaded_app=app)
             transport = FakeTransport((self.address, 40_000 + len(self.viewers)))
+            if self.scene.http3:
+                client = (self.address, 40_000 + len(self.viewers))
+                made = Http3Viewer(self.listener, self.loop, client, self.tasks)
+                self.viewers[name] = cast(Viewer, made)
+                return self.viewers[name]
             if self.scene.http2:
                 other = MultiplexedConnection(settings, state, self.loop, self.source)
                 other.connection_made(transport)

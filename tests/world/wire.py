@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 SEED = 20_270_115
+ONE_OF = 4  # plays: a handshake is some milliseconds
 CUTS_MAX = 12  # of one body: each byte of a short one
 
 
@@ -34,16 +35,31 @@ class Setting(NamedTuple):
     wire: Wire
     tiers: int | None = None
     http2: bool = False
+    http3: bool = False
 
     def __str__(self) -> str:
         tiers = [] if self.tiers is None else [("one-tier", "two-tiers")[self.tiers - 1]]
-        version = ["http2"] if self.http2 else []
+        version = [*["http2"] * self.http2, *["http3"] * self.http3]
         return "-".join([*version, "memo" if self.memo else "no-memo", *tiers, self.wire])
 
 
 def over_http2(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
     """These, and the last of them once more with viewers who speak HTTP/2, and the head cache."""
     return (*settings, settings[-1]._replace(http2=True, memo=True))
+
+
+NOT_OVER_HTTP3 = frozenset({
+    "test_20_a_clock_that_is_set_back_changes_nothing",  # QUIC's is steady
+    "test_what_is_withdrawn_is_gone_from_the_disk",  # megabytes, which take it seconds
+})  # fmt: skip
+
+
+def over_http3(test: str, settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
+    """These, and for one play of `ONE_OF` the last but one with viewers who speak HTTP/3."""
+    skipped = test.rpartition("::")[2] in NOT_OVER_HTTP3
+    if skipped or random.Random(f"{SEED} http3 {test}").randrange(ONE_OF):
+        return settings
+    return (*settings, settings[-2]._replace(http2=False, http3=True))
 
 
 def settings_of(test: str, *, tiers: bool, late: bool = True) -> tuple[Setting, ...]:

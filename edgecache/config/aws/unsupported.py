@@ -102,7 +102,7 @@ MEMBERS: tuple[UnsupportedMember, ...] = (
     ),
     UnsupportedMember(
         "HttpVersion",
-        "HTTP/3 is not spoken: `http3` gets HTTP/1.1, `http2and3` HTTP/2 and 1.1",
+        "HTTP/3 is spoken at locations whose `protocols` have `h3`, and at no other",
         off=("http1.1", "http2"),
     ),
     UnsupportedMember("PriceClass", "every location serves", off=("PriceClass_All", "None")),

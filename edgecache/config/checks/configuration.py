@@ -186,7 +186,7 @@ def _check_locations(config: Config, problems: Problems) -> None:
     for index, location in enumerate(config.locations):
         check_trusted_proxies(location, f"locations[{index}]", problems)
         check_location_limits(location, f"locations[{index}]", problems)
-        _check_protocols(location, f"locations[{index}].protocols", problems)
+        _check_protocols(location, f"locations[{index}]", problems)
     if len(config.locations) > LOCATIONS_MAX:
         problems.add("locations", f"{len(config.locations)} are more than {LOCATIONS_MAX}")
     seen: set[str] = set()
@@ -202,13 +202,22 @@ def _check_locations(config: Config, problems: Problems) -> None:
 
 
 def _check_protocols(location: Location, where: str, problems: Problems) -> None:
-    """HTTP/1.1 is always spoken; HTTP/2 where there is TLS, or the first bytes may say it."""
-    if "http1.1" not in location.spoken:
-        problems.add(where, 'every listener speaks HTTP/1.1: add "http1.1"')
-    if len(set(location.spoken)) < len(location.spoken):
-        problems.add(where, "names a protocol twice")
-    if "h2" in location.spoken and not location.listen_tls:
-        problems.add(where, 'h2 is agreed on by TLS: set listen_tls, or say "h2c" for `listen`')
+    """HTTP/1.1 always; HTTP/2 with TLS, or as the first bytes say; HTTP/3 at the port of TLS."""
+    place, spoken = f"{where}.protocols", location.spoken
+    if "http1.1" not in spoken:
+        problems.add(place, 'every listener speaks HTTP/1.1: add "http1.1"')
+    if len(set(spoken)) < len(spoken):
+        problems.add(place, "names a protocol twice")
+    if "h2" in spoken and not location.listen_tls:
+        problems.add(place, 'h2 is agreed on by TLS: set listen_tls, or say "h2c" for `listen`')
+    if "h3" not in spoken:
+        return
+    if not location.listen_tls:
+        problems.add(place, "h3 is spoken at the UDP port of listen_tls: set that")
+    if location.proxy_protocol != "off":
+        problems.add(place, "h3 has no PROXY header: take h3 away, or proxy_protocol")
+    if location.flow_log is not None:
+        problems.add(place, "the flow log does not see h3: take h3 away, or flow_log")
 
 
 def _check_addresses(config: Config, problems: Problems) -> None:

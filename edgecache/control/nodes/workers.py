@@ -20,7 +20,7 @@ from edgecache.cluster.client import Exchange
 from edgecache.cluster.credentials import REGIONAL, CredentialSigner, edge_place
 from edgecache.cluster.inspection import WorkerReport
 from edgecache.config.listen import (
-    Address,
+    StreamAddress,
     TcpAddress,
     UnixAddress,
     advertised,
@@ -39,7 +39,7 @@ _NOWHERE = "it listens on loopback of its machine alone: say where control reach
 
 
 A = TypeVar("A", bound=WorkerReport)
-RegionalExchange = Callable[[str, Address, bytes], Awaitable[bytes]]
+RegionalExchange = Callable[[str, StreamAddress, bytes], Awaitable[bytes]]
 """As an Exchange, with the regional cache of a place."""
 
 
@@ -49,7 +49,7 @@ class WorkerGroup:
 
     name: str
     role: str
-    address: Address | None
+    address: StreamAddress | None
     workers: int
     machine: str = ""  # empty: any, nobody has reported from there
     proxied: bool = False  # they want a PROXY header first
@@ -72,7 +72,7 @@ def worker_groups(config: Config, reporting: Iterable[ReportingNode] = ()) -> li
 
     Where nobody reports, or a former version does, they are looked for where the file says.
     """
-    wanted: dict[tuple[str, str], tuple[Address, int]] = {
+    wanted: dict[tuple[str, str], tuple[StreamAddress, int]] = {
         ("edge", one.name): (advertised(one, config.state_dir), one.workers)
         for one in config.locations
     }

@@ -74,9 +74,14 @@ def header_block(status: int, fields: Fields) -> bytes:
     return status_field(status) + field_block(fields)
 
 
-def field_block(fields: Fields) -> bytes:
-    """The fields alone; their names are lower case. ValueError when one cannot be written."""
+def check_fields(fields: Fields) -> None:
+    """ValueError when a field cannot be written in any version of HTTP."""
     for name, value in fields:
         if _BAD_VALUE.search(value) or not (name in _NAMES or _GOOD_NAME.fullmatch(name)):
             raise ValueError("a line end inside a head")
+
+
+def field_block(fields: Fields) -> bytes:
+    """The fields alone; their names are lower case. ValueError when one cannot be written."""
+    check_fields(fields)
     return b"".join([literal(name, value) for name, value in fields])

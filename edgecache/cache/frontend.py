@@ -54,6 +54,7 @@ from edgecache.rules.response.headers_policy import (
     repeatable,
     viewer_fields,
     wants_timing,
+    with_alternative,
     with_timing,
 )
 from edgecache.rules.routing import (
@@ -384,6 +385,8 @@ class ViewerFrontend:
             fields = self._apply_policy(fields, outcome, *asked)
             if wants_timing(*asked, self._world.chance()):
                 fields = with_timing(fields, self._timing(outcome, request_id, took_s))
+            if self._world.ports.quic:
+                fields = with_alternative(fields, asked[1], self._world.ports.quic)
         return (
             *fields,
             *age_field(outcome),

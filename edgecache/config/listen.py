@@ -86,12 +86,14 @@ Address = StreamAddress | UdpAddress
 class ViewerPorts(NamedTuple):
     """The ports of a location: where it listens, and where redirect-to-https sends viewers.
 
-    `redirect` 0: what can be told from the port that a viewer named.
+    `redirect` 0: what can be told from the port that a viewer named. `quic` is where viewers find
+    HTTP/3; 0: nowhere.
     """
 
     http: int = 80
     https: int = 443
     redirect: int = 0
+    quic: int = 0
 
 
 def parse_listen(text: str, state_dir: str) -> StreamAddress:
@@ -167,7 +169,8 @@ def viewer_ports(location: Location) -> ViewerPorts:
     plain = parse_listen(location.listen, "")
     secure = tcp_address(location.listen_tls).port if location.listen_tls else 443
     port = plain.port if isinstance(plain, TcpAddress) else 80
-    return ViewerPorts(port, secure, location.redirect_port)
+    quic = 0 if quic_address(location) is None else location.redirect_port or secure
+    return ViewerPorts(port, secure, location.redirect_port, quic)
 
 
 def quic_address(location: Location) -> UdpAddress | None:

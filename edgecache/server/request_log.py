@@ -40,6 +40,7 @@ _LONG_CHARS = _LONG // 3 * 4
 _ENDS = [urlsafe_b64encode(bytes((byte,))) for byte in range(256)]
 
 register(remembered_runs, REMEMBERED_PLACE_BYTES)
+_VERSIONS = ("", "HTTP/1.0", "HTTP/2.0", "HTTP/3.0")  # by the major one; HTTP/1.1 aside
 
 
 class RepeatedHit(Protocol):
@@ -94,7 +95,7 @@ class RequestSummary(Struct, frozen=True):
             request.scheme,
             bytes_in,
             forwarded_for,
-            f"HTTP/{request.version.decode()}",
+            "HTTP/1.1" if request.minor and request.major == 1 else _VERSIONS[request.major],
             session,
             site[1],
             cookie,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgecache.config.caches import allows_http3
 from edgecache.config.model import ResponseHeadersPolicy, SetHeader
 from edgecache.http.message import (
     HOP_BY_HOP,
@@ -34,6 +35,7 @@ _KEPT = HOP_BY_HOP | frozenset(
 )
 _KEPT_PREFIXES = (b"x-amz-cf-", b"x-edge-")
 _DEVICE = b"cloudfront-is-"
+ALTERNATIVE_S = 86_400  # for which a viewer may know of HTTP/3: RFC 7838's own default
 PEER_PREFIX = b"edgecache-"  # of the fields tiers tell each other: see upstream.peer.heads
 _PEER_PREFIX_BYTES = len(PEER_PREFIX)
 TARGETED = b"edgecache-cache-control"  # an origin's word to every tier of ours (RFC 9213)
@@ -205,3 +207,19 @@ def _asks_for_timing(request: Request) -> bool:
     return pragma is not None and b"server-timing" in {
         member.lower() for member in list_members(pragma)
     }
+
+
+def with_alternative(fields: Fields, route: Route, port: int) -> Fields:
+    """With Alt-Svc (RFC 7838 §3) for HTTP/3 at `port`, where the distribution allows it.
+
+    An origin's is about its own port, and gives way; what a policy sets is the operator's.
+    """
+    if not allows_http3(route.distribution.http_version):
+        return fields
+    policy = route.behavior.response_headers_policy
+    if policy is not None:
+        named = (*(one.name for one in policy.custom), *policy.remove)
+        if any(name.lower() == "alt-svc" for name in named):
+            return fields
+    said = b'h3=":%d"; ma=%d' % (port, ALTERNATIVE_S)
+    return (*without(fields, (b"alt-svc",)), (b"alt-svc", said))

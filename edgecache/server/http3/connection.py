@@ -115,6 +115,7 @@ class QuicViewerConnection:
         self._heard_at = self.listener.clock()
         if not self._waits_turn:
             self._work()
+        self._follow_path()
         if self.quic.has_ended and not self._over:
             self._part()
 
@@ -199,12 +200,11 @@ class QuicViewerConnection:
                 self._announce_end()
         elif isinstance(event, events.ConnectionTerminated):
             self._lose()
-        self._follow_path()
 
     def _follow_path(self) -> None:
         """A viewer whose address has changed is another client from now on (RFC 9000 §9)."""
         address = self.quic.validated_address
-        if address is None or address == self._address:
+        if self._over or address is None or address == self._address:
             return
         listener = self.listener
         self._address = address
@@ -437,7 +437,7 @@ class QuicViewerConnection:
         if self._over:
             return
         if not self.is_validated and now >= self._began + limits.head_s_max:
-            self.end(Http3Error.NO_ERROR, "the handshake did not end in time")
+            self._lose()  # who is not known to be there is told nothing (RFC 9000 §8.1)
             return
         self._received.end_late(now, limits.head_s_max)
         if not self.streams and now >= self._rested_at + limits.idle_s_max:

@@ -28,8 +28,9 @@ _NAME_INDEX = {
     b"last-modified": 10, b"link": 11, b"location": 12, b"set-cookie": 14, b"accept-ranges": 32,
     b"access-control-allow-origin": 35, b"cache-control": 36, b"content-encoding": 42,
     b"content-type": 44, b"strict-transport-security": 56, b"vary": 59,
-    b"x-content-type-options": 61, b"x-xss-protection": 62, b"alt-svc": 83, b"expect-ct": 84,
-    b"server": 92, b"timing-allow-origin": 93, b"x-frame-options": 97,
+    b"x-content-type-options": 61, b"x-xss-protection": 62, b"alt-svc": 83,
+    b"content-security-policy": 85, b"expect-ct": 87, b"server": 92,
+    b"timing-allow-origin": 93, b"x-frame-options": 97,
 }  # fmt: skip
 _NAMES = {name: integer(index, 4, 0x50) for name, index in _NAME_INDEX.items()}  # §4.5.4, static
 

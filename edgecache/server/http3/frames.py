@@ -136,13 +136,14 @@ def only_varint(payload: bytes) -> int:
 class Http3FrameReader:
     """The frames of one stream; no frame that is read whole has more than `bytes_max`."""
 
-    __slots__ = ("_buffer", "_bytes_max", "_kind", "_left")
+    __slots__ = ("_buffer", "_bytes_max", "_header_bytes", "_kind", "_left")
 
     def __init__(self, bytes_max: int) -> None:
         self._buffer = bytearray()
         self._bytes_max = bytes_max
         self._kind = -1  # of the frame that has begun and is not read whole
         self._left = 0  # bytes of it that are to come
+        self._header_bytes = 0  # of its header, until the first of it is given
 
     def __len__(self) -> int:
         return len(self._buffer)
@@ -163,7 +164,7 @@ class Http3FrameReader:
         """
         buffer = self._buffer
         if self._kind >= 0:
-            return self._piece(0)
+            return self._piece()
         kind = read_varint(buffer, 0)
         length = None if kind is None else read_varint(buffer, kind[1])
         if kind is None or length is None:
@@ -174,7 +175,8 @@ class Http3FrameReader:
             if not self._left:
                 self._kind = -1
                 return Http3Frame(kind[0], b"", length[1])
-            return self._piece(length[1])
+            self._header_bytes = length[1]
+            return self._piece()
         if length[0] > self._bytes_max:
             raise Http3ConnectionError(Http3Error.EXCESSIVE_LOAD, "a frame above the longest")
         end = length[1] + length[0]
@@ -184,7 +186,7 @@ class Http3FrameReader:
         del buffer[:end]
         return Http3Frame(kind[0], payload, end)
 
-    def _piece(self, header_bytes: int) -> Http3Frame | None:
+    def _piece(self) -> Http3Frame | None:
         """What has come of a frame that is given as it comes, or passed over."""
         size = min(self._left, len(self._buffer))
         if not size:
@@ -195,4 +197,5 @@ class Http3FrameReader:
         self._left -= size
         if not self._left:
             self._kind = -1
+        header_bytes, self._header_bytes = self._header_bytes, 0
         return Http3Frame(kind, payload, header_bytes + size)

@@ -143,6 +143,15 @@ class ViewerQuicConnection(QuicConnection):
         return path.addr if path is not None and path.is_validated else None
 
     @property
+    def may_send(self) -> bool:
+        """Whether what it has made keeps to three times what came (RFC 9000 §8.1).
+
+        The library keeps to it but for the words it ends with.
+        """
+        path = self._network_paths[0]
+        return bool(path.is_validated or path.bytes_sent <= 3 * path.bytes_received)
+
+    @property
     def in_flight_bytes(self) -> int:
         """Bytes of streams given to it and not acknowledged: kept to be sent again."""
         return sum(

@@ -49,6 +49,8 @@ class Transmission:
         while True:
             fed = self._feed(streams, on_closed)
             datagrams = self._quic.datagrams_to_send(now)
+            if not self._quic.may_send:
+                return
             for datagram, address in datagrams:
                 self._port.send(datagram, address)
             if not (fed and datagrams):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from edgecache.config.model import (
     CachePolicy,
@@ -22,6 +23,7 @@ from edgecache.rules.response.headers_policy import (
     vary_for_viewer,
     viewer_fields,
     wants_timing,
+    with_alternative,
     with_timing,
 )
 from tests.rules.pieces import asks, chosen, headers, lines, site_of
@@ -171,3 +173,26 @@ def test_no_policy_and_no_date() -> None:
 def test_server_timing(word: str, layer: str, before: tuple[str, ...], given: str) -> None:
     timing = ServerTiming(word, layer, "P", b"id==", 0.0123)
     assert with_timing(lines(*before), timing) == ((b"server-timing", given.encode()),)
+
+
+@pytest.mark.parametrize(
+    ("version", "policy", "before", "after"),
+    [
+        ("http2", None, "", ""),
+        ("http2", None, "h2=\":1\"", "h2=\":1\""),
+        ("http3", None, "", 'h3=":443"; ma=86400'),
+        ("http2and3", None, "h2=\":1\"", 'h3=":443"; ma=86400'),
+        ("http3", ResponseHeadersPolicy(remove=("Alt-Svc",)), "", ""),
+        ("http3", ResponseHeadersPolicy(custom=(sets("Alt-Svc", "clear"),)), "clear", "clear"),
+    ],
+)  # fmt: skip
+def test_http3_is_told_of_where_it_is_allowed(
+    version: str, policy: ResponseHeadersPolicy | None, before: str, after: str
+) -> None:
+    """RFC 7838 §3."""
+    route = site_of(response_headers_policy=policy)
+    site = structs.replace(route.distribution, http_version=version)
+    route = structs.replace(route, distribution=site)
+    fields = lines("a: b", *([f"alt-svc: {before}"] if before else []))
+    told = [v.decode() for n, v in with_alternative(fields, route, 443) if n == b"alt-svc"]
+    assert told == ([after] if after else [])

@@ -307,8 +307,10 @@ class Http3Viewer:
             return
         if isinstance(event, HeadersReceived):
             fields = tuple(event.headers)
-            status = int(dict(fields)[b":status"])
-            if status < 200:
+            status = int(dict(fields).get(b":status", b"0"))
+            if not status:
+                answer.fields = fields  # trailers
+            elif status < 200:
                 answer.interims.append(status)
             else:
                 answer.status, answer.fields = status, fields[1:]

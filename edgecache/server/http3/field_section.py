@@ -37,10 +37,19 @@ _NAMES = {name: integer(index, 4, 0x50) for name, index in _NAME_INDEX.items()} 
 
 def field_section(status: int, fields: Fields) -> bytes:
     """The section of a response's head. ValueError when a field cannot be written."""
-    check_fields(fields)
     index = _STATUS_INDEX.get(status)
     said = integer(index, 6, 0xC0) if index else integer(24, 4, 0x50) + b"\x03%d" % status
-    return _PREFIX + said + b"".join([_literal(name, value) for name, value in fields])
+    return _PREFIX + said + _literals(fields)
+
+
+def trailer_section(fields: Fields) -> bytes:
+    """The section of trailers. ValueError when a field cannot be written."""
+    return _PREFIX + _literals(fields)
+
+
+def _literals(fields: Fields) -> bytes:
+    check_fields(fields)
+    return b"".join([_literal(name, value) for name, value in fields])
 
 
 def _literal(name: bytes, value: bytes) -> bytes:

@@ -16,7 +16,7 @@ from edgecache.http.message import Fields, Request, first_value
 from edgecache.rules.viewer.client_shares import client_network
 from edgecache.server.http2.priority import UNSAID, read_priority
 from edgecache.server.http2.request_body import StreamBody
-from edgecache.server.http3.field_section import field_section
+from edgecache.server.http3.field_section import field_section, trailer_section
 from edgecache.server.http3.frames import DATA, HEADERS, Http3Error, frame, frame_header
 from edgecache.server.listener import Listener
 from edgecache.server.output_buffer import SMALL_BODY_BYTES, whole_of
@@ -163,11 +163,16 @@ class Http3Stream:
         if not self.gone:
             self._owner.ready()
 
-    def end(self) -> None:
+    def end(self, trailers: Fields = ()) -> None:
         """See ViewerStream."""
-        if not self.gone:
-            self.whole = True
-            self._owner.ready()
+        if self.gone:
+            return
+        if trailers and not self.whole:
+            section = frame(HEADERS, trailer_section(trailers))
+            self.sent_bytes += len(section)
+            self._queue(section)
+        self.whole = True
+        self._owner.ready()
 
     def abort(self) -> None:
         """See ViewerStream."""

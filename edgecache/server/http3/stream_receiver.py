@@ -10,7 +10,7 @@ from __future__ import annotations
 from edgecache.http.http2.abuse import Allowances
 from edgecache.http.http2.frames import WINDOW_BYTES
 from edgecache.http.http2.header_decoder import HeaderList
-from edgecache.http.message import BadMessage
+from edgecache.http.message import BadMessage, end_to_end
 from edgecache.server.http2.frame_receiver import LIST_RATIO_MAX, STREAMS_MAX
 from edgecache.server.http2.request_head import MalformedRequest, check_trailers
 from edgecache.server.http3 import frames
@@ -131,7 +131,7 @@ class StreamReceiver:
             return
         one = self._receiving.pop(stream_id, None)
         stream = self._connection.streams.get(stream_id)
-        if stream is not None:
+        if stream is not None and not stream.gone:
             self.allowances.resets.use(now)
             stream.remote_closed = True
             self._connection.let_go(stream)
@@ -203,6 +203,9 @@ class StreamReceiver:
                 raise Http3StreamError(Http3Error.MESSAGE_ERROR, str(error)) from None
             if one.listed is not None:
                 self._begin(one, one.listed, ends=True, now=now)
+            stream = self._connection.streams.get(one.id)
+            if stream is not None and stream.body is not None:
+                stream.body.trailers = end_to_end(tuple([(f[0], f[1]) for f in fields]))
             return
         one.came = _BODY
         bodiless = any(tuple(item[:2]) in _BODILESS for item in fields[:4])

@@ -81,6 +81,30 @@ def test_an_upload_is_read_to_its_end(connect: Connects, play: Play) -> None:
     assert not viewer.viewed.streams
 
 
+def test_trailers_both_ways(connect: Connects, play: Play) -> None:
+    """§4.1: a second HEADERS frame; what becomes of them is decided above."""
+    viewer = connect()
+    stream = viewer.begins("/up", "POST", ends=False)
+    viewer.sends_body(stream, b"body", ends=False)
+    assert viewer.http3 is not None
+    viewer.http3.send_headers(stream, [(b"x-sum", b"1"), (b"connection", b"x")], end_stream=True)
+    viewer.flushes()
+    call = play.origin.hears("/up")
+    assert call.body is not None
+    assert call.body.read_nowait() == b"body"
+    assert call.body.read_nowait() == b""
+    assert call.body.trailers == ((b"x-sum", b"1"),)  # type: ignore[attr-defined]
+    served = viewer.viewed.streams[stream]
+    served.send_head(200, (), None)
+    served.send(b"one")
+    served.end(((b"grpc-status", b"0"),))
+    viewer.flushes()
+    assert viewer.answers[stream].body == b"one"
+    assert viewer.answers[stream].ended
+    assert viewer.answers[stream].fields == ((b"grpc-status", b"0"),)
+    viewer.leaves()
+
+
 def test_who_leaves_a_request_has_it_ended(connect: Connects, play: Play) -> None:
     viewer = connect()
     stream = viewer.begins("/a")

@@ -17,8 +17,13 @@ from aioquic.quic.events import ConnectionTerminated, StreamReset
 ANSWER_S_MAX = 30.0
 
 
+REJECTED = 0x10B  # H3_REQUEST_REJECTED: nothing was done, ask again (RFC 9114 §4.1.1)
+
+
 class QuicEndError(Exception):
-    """The connection has ended before the answer was whole."""
+    """The connection or the stream has ended before the answer was whole."""
+
+    rejected = False
 
 
 @dataclass
@@ -103,7 +108,9 @@ class QuicClient:
         answer, until = self.answers[stream], time.monotonic() + ANSWER_S_MAX
         while not answer.whole:
             if self.ended is not None or answer.reset is not None or time.monotonic() > until:
-                raise QuicEndError(f"{self.ended} {answer}")
+                error = QuicEndError(f"{self.ended} {answer}")
+                error.rejected = answer.reset == REJECTED
+                raise error
             self._turn()
         return answer
 

@@ -172,7 +172,8 @@ class Http3Asker(threading.Thread):
             try:
                 self._ask()
             except (QuicEndError, OSError) as error:
-                self.failed.append(repr(error))
+                if not getattr(error, "rejected", False):
+                    self.failed.append(repr(error))
 
     def _ask(self) -> None:
         with self.edge.client() as client:

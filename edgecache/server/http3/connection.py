@@ -33,6 +33,7 @@ from edgecache.server.tls import Certificate, Session
 logger = logging.getLogger("edgecache.server")
 
 LAST_ID = frames.VARINT_MAX & ~3  # GOAWAY that lets everything come yet (§5.2)
+GRACE_S = 0.03  # after GOAWAY was heard: what was relayed meanwhile may come behind what was not
 DRAIN_PING = 1
 ALIVE_PING = 2
 ALIVE_SHARE = 3  # of the idle time, after which who waits for an answer is asked for a sign of life
@@ -197,7 +198,8 @@ class QuicViewerConnection:
             self._open()
         elif isinstance(event, events.PingAcknowledged):
             if event.uid == DRAIN_PING:
-                self._announce_end()
+                loop = self._port.loop
+                loop.call_at(loop.time() + GRACE_S, self.shutdown)
         elif isinstance(event, events.ConnectionTerminated):
             self._lose()
 

@@ -166,6 +166,15 @@ LIMIT_SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         Limits,
+        "concurrent_streams_max",
+        "streams",
+        1,
+        10_000,
+        "at once on a connection of HTTP/2, as nginx's http2_max_concurrent_streams; RFC 9113 "
+        "§6.5.2 advises 100 at least; one more is refused, and may be asked again",
+    ),
+    Setting(
+        Limits,
         "connections_max",
         "connections",
         1,

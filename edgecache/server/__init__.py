@@ -9,6 +9,7 @@
 - `response_writer`: one request's outcome to a stream, logged once
 - `error_response`: the pages we make ourselves
 - `request_body`: what a viewer sends, on its way upstream
+- `websocket`: the relay after a WebSocket's handshake, and a handshake of our own
 - `output_buffer`: bytes on their way to one viewer, no more than it takes
 - `request_log`: counters, the line of the access log, request ids
 - `request_tracing`: traces of requests, with ids from chance

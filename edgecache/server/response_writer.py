@@ -41,6 +41,7 @@ from edgecache.server.listener import FAILED, Listener
 from edgecache.server.output_buffer import whole_of
 from edgecache.server.request_log import RequestOutcome, RequestSummary
 from edgecache.server.stream import ViewerBody, ViewerStream
+from edgecache.server.websocket import accepts_websocket
 from edgecache.store.memory_account import BEHIND_BYTES, MemoryHolding
 from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.interface import Body, TrailedBody, WholeBody
@@ -284,9 +285,22 @@ class ResponseWriter:
         if not connections.errands.take(self._network, limits.errands_per_address_max):
             raise UpstreamError(Fault.BUSY, "requests of one client", sent=False)
         try:
-            return await self._listener.frontend.run(errand, body, self._send_interim)
+            outcome = await self._listener.frontend.run(errand, body, self._send_interim)
         finally:
             connections.errands.give_back(self._network)
+        if errand.why is MissReason.UPGRADE:
+            self._require_handshake(outcome)
+        return outcome
+
+    def _require_handshake(self, outcome: Outcome) -> None:
+        """UpstreamError where what would look like a WebSocket to the viewer is none."""
+        key, status, body = self._stream.websocket_key, outcome.status, outcome.body
+        looks_so = status == 101 or 200 <= status < 300
+        if key is None or not looks_so or accepts_websocket(status, outcome.fields, key):
+            return
+        if body is not None and not isinstance(body, bytes | memoryview):
+            body.close()
+        raise UpstreamError(Fault.MALFORMED, "the answer to a WebSocket's handshake")
 
     def _long_lived(self, outcome: Outcome) -> ClientShares | None:
         """Where a response counts that holds a connection to the origin for as long as it likes."""

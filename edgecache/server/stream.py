@@ -39,6 +39,8 @@ class ViewerStream(Protocol):
     """When the first byte of the request came (epoch seconds)."""
     sent_bytes: int
     """Of this response until now, its head and framing included; the log's sc-bytes."""
+    websocket_key: bytes | None
+    """Of a WebSocket whose handshake is ours: its viewer's version of HTTP has none (RFC 8441)."""
     tunnel_bytes_in: int
     """What came from the viewer through `run_tunnel`, whichever way that ended."""
 

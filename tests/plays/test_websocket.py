@@ -9,7 +9,7 @@ import pytest
 
 from edgecache.http.framing import BODY_BYTES_PER_S_MIN
 from edgecache.http.message import Response, first_value
-from edgecache.server.http1.websocket import ENDING_S_MAX, IDLE_S_MAX
+from edgecache.server.websocket import ENDING_S_MAX, IDLE_S_MAX
 from edgecache.upstream.interface import Reply
 from tests.world.origin import HeldBody
 from tests.world.play import Play

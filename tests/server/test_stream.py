@@ -31,6 +31,7 @@ class MemoryStream:
     client: tuple[str, int] = ("192.0.2.9", 443)
     network: str = "192.0.2.9"
     sent_bytes: int = 0
+    websocket_key: bytes | None = None
     tunnel_bytes_in: int = 0
     paused: bool = False
     status: int = 0

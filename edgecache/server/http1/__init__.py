@@ -7,5 +7,4 @@
 - `rendered_hit`: a stored entry as bytes for the wire
 - `head_cache`, `head_cache_peer`: hits by the raw head that asks for them, for viewers and tiers
 - `head_cache_fields`: which fields of a request are part of its key, and which heads are kept
-- `websocket`: bytes both ways after 101
 """

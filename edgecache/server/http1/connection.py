@@ -32,13 +32,13 @@ from edgecache.server.http1.rendered_hit import (
     write_last_hit,
 )
 from edgecache.server.http1.stream import Http1Stream, invitation
-from edgecache.server.http1.websocket import ENDING_S_MAX, IDLE_S_MAX
 from edgecache.server.listener import SHED, Listener
 from edgecache.server.output_buffer import OutputBuffer, untaken_bytes
 from edgecache.server.request_body import RequestBody, SentBytes, UploadPlace
 from edgecache.server.request_log import NOTHING_ASKED, RequestSummary
 from edgecache.server.response_writer import ResponseWriter, is_paced
 from edgecache.server.tls import Session
+from edgecache.server.websocket import ENDING_S_MAX, IDLE_S_MAX
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
 
 HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT

@@ -14,12 +14,14 @@ from edgecache.http.message import Fields, Request, first_value
 from edgecache.rules.viewer.access import UPGRADED
 from edgecache.rules.viewer.client_shares import client_network
 from edgecache.server.http1.interface import Http1Connection
-from edgecache.server.http1.websocket import relay
+from edgecache.server.websocket import relay
 from edgecache.upstream.tunnel import Tunnel
 
 
 class Http1Stream:
     """The ViewerStream of one request of a connection; `request` None: it could not be read."""
+
+    websocket_key: bytes | None = None  # the handshake is the viewer's own
 
     __slots__ = (
         "_chunked",
@@ -126,7 +128,7 @@ class Http1Stream:
         self._write(response_head(101, b"", (*fields, *UPGRADED)))
         sent = connection.become_tunnel()
         try:
-            await relay(connection, sent, tunnel, self._write)
+            await relay(_SocketEnd(connection, self._write), sent, tunnel)
         except asyncio.CancelledError:
             tunnel.hang_up()
             raise
@@ -137,6 +139,30 @@ class Http1Stream:
     def _write(self, data: bytes) -> None:
         self.sent_bytes += len(data)
         self._connection.outgoing.write(data, b"")
+
+
+class _SocketEnd:
+    """The NearEnd of a connection."""
+
+    def __init__(self, connection: Http1Connection, write: Callable[[bytes], None]) -> None:
+        self._connection, self.write = connection, write
+
+    async def drained(self) -> None:
+        """See NearEnd."""
+        await self._connection.outgoing.drained()
+
+    def passed(self, count: int) -> None:
+        """See NearEnd."""
+        self._connection.keep_tunnel(count)
+
+    def end_writing(self) -> bool:
+        """See NearEnd. TLS has no half-close."""
+        transport = self._connection.transport
+        says = transport.can_write_eof() and not transport.is_closing()
+        if says:
+            transport.write_eof()
+            self._connection.end_tunnel()
+        return says
 
 
 def connection_option(connection: Http1Connection, minor: int, *, stays: bool) -> bytes | None:

@@ -5,6 +5,7 @@
 - `request_head`: a header list as the head of HTTP/1.1 that asks for the same
 - `request_body`: what a stream's viewer sends, with its window
 - `stream`: one request and its response; what it is towards the response writer
+- `tunnel`: a stream as the viewer's end of a WebSocket (RFC 8441)
 - `frame_writer`: what waits to be sent, by windows and priorities
 - `rendered_hit`: a stored entry as header block and DATA
 - `head_cache`: hits by the header block that asks for them

@@ -21,9 +21,10 @@ from edgecache.rules.viewer.access_list import AccessListMatcher
 from edgecache.rules.viewer.client_shares import client_network
 from edgecache.rules.viewer.rate_limits import RateLimitRule
 from edgecache.server.connection_table import LATE_S
-from edgecache.server.http2.frame_receiver import DRAIN_PING, STREAMS_MAX, FrameReceiver
+from edgecache.server.http2.frame_receiver import DRAIN_PING, FrameReceiver
 from edgecache.server.http2.frame_writer import FrameWriter
 from edgecache.server.http2.stream import Http2Stream
+from edgecache.server.http2.tunnel import TunnelBody
 from edgecache.server.listener import SHED, Listener
 from edgecache.server.output_buffer import untaken_bytes
 from edgecache.server.tls import Session
@@ -76,8 +77,9 @@ class MultiplexedConnection(asyncio.Protocol):
         self._received = FrameReceiver(self, now)
         self.deadline = now + listener.limits.head_s_max
         settings = {
-            frames.MAX_CONCURRENT_STREAMS: STREAMS_MAX,
+            frames.MAX_CONCURRENT_STREAMS: listener.limits.concurrent_streams_max,
             frames.MAX_HEADER_LIST_SIZE: listener.head_limits.head_bytes_max,
+            frames.ENABLE_CONNECT_PROTOCOL: 1,
             frames.NO_RFC7540_PRIORITIES: 1,
         }
         self.writer.answer(frames.settings_frame(settings))
@@ -169,6 +171,9 @@ class MultiplexedConnection(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Finish the requests under way, if there are some, then close."""
+        for stream in list(self.streams.values()):
+            if stream.tunnel_due:
+                self.reset(stream, ErrorCode.CANCEL)  # it has no end to wait for
         self._announce_end(self._received.last_id)
 
     def drain(self) -> None:
@@ -327,6 +332,11 @@ class MultiplexedConnection(asyncio.Protocol):
         stream.deadline = deadline
         self.deadline = min(self.deadline, deadline)
 
+    def tunnel_passed(self, stream: Http2Stream, sent: TunnelBody, count: float) -> None:
+        """So many bytes have passed through the tunnel of `stream`, either way."""
+        stream.tunnel_due = sent.silent_at(self.listener.clock(), count)
+        self.deadline = min(self.deadline, stream.tunnel_due)
+
     # What takes too long.
 
     def _look_again(self) -> None:
@@ -343,8 +353,8 @@ class MultiplexedConnection(asyncio.Protocol):
             if stream.stalled and not stream.deadline:
                 stream.deadline = now + limits.write_idle_s_max
                 self._see(stream)
-            if stream.deadline:
-                self.deadline = min(self.deadline, stream.deadline)
+            for at in (stream.deadline, stream.tunnel_due):
+                self.deadline = min(self.deadline, at or self.deadline)
 
     def end_overdue(self, now: float) -> None:
         """Close this connection, whose deadline has come, or give it another one."""
@@ -360,7 +370,9 @@ class MultiplexedConnection(asyncio.Protocol):
             self.end(ErrorCode.NO_ERROR)
         else:
             for stream in list(self.streams.values()):
-                if stream.deadline and now >= stream.deadline:
+                if stream.tunnel_due and now >= stream.tunnel_due:
+                    self.reset(stream, ErrorCode.CANCEL)
+                elif stream.deadline and now >= stream.deadline:
                     self._check_stream(stream, now)
             self._look_again()
 

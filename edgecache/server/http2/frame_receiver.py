@@ -29,17 +29,17 @@ from edgecache.http.http2.header_decoder import HeaderBlockReader, HeaderList
 from edgecache.http.message import BadMessage, end_to_end
 from edgecache.runtime.environment import REQUESTS_MAX, TURN_S
 from edgecache.server.http2.head_cache import REPEATED_MAX, Http2HeadCache
-from edgecache.server.http2.priority import read_priority
+from edgecache.server.http2.priority import Priority, read_priority
 from edgecache.server.http2.request_body import CONNECTION_BYTES, StreamBody
 from edgecache.server.http2.request_head import MalformedRequest, check_trailers
 from edgecache.server.http2.request_start import begin_request
 from edgecache.server.http2.stream import Http2Connection, Http2Stream
+from edgecache.server.http2.tunnel import TunnelBody
 from edgecache.store.memory_account import MemoryHolding
 
 RESET_MAX = 256  # streams that we have reset, of which something may be under way
 LOOK_FRAMES = 64  # after so many the clock is looked at
 LIST_RATIO_MAX = 2  # of `head_bytes_max`: a head above it is decoded, to be told 431
-STREAMS_MAX = 128  # nginx's http2_max_concurrent_streams; RFC 9113 §6.5.2 advises 100 at least
 DRAIN_PING = b"draining"
 
 
@@ -47,9 +47,9 @@ class FrameReceiver:
     """What one connection has received."""
 
     __slots__ = (
-        "_allowances", "_begun", "_head_cache", "_receive", "_reset_ids", "_served",
-        "_untaken_bytes", "blocks", "connection", "last_id", "last_taken", "prefix", "reader",
-        "settled", "since",
+        "_allowances", "_begun", "_early_priorities", "_head_cache", "_receive", "_reset_ids",
+        "_served", "_untaken_bytes", "blocks", "connection", "last_id", "last_taken", "prefix",
+        "reader", "settled", "since",
     )  # fmt: skip
 
     def __init__(self, connection: Http2Connection, now: float) -> None:
@@ -68,6 +68,7 @@ class FrameReceiver:
         self._begun = False  # the preface has come
         self.settled = False  # so have the viewer's settings
         self._reset_ids: dict[int, None] = {}
+        self._early_priorities: dict[int, Priority] = {}  # of streams that are to come
         self._served = 0  # requests, in this turn
 
     def add(self, data: bytes, now: float) -> None:
@@ -238,6 +239,9 @@ class FrameReceiver:
             self._due(stream, body, len(content), now)
 
     def _due(self, stream: Http2Stream, body: StreamBody, count: int, now: float) -> None:
+        if isinstance(body, TunnelBody):
+            self.connection.tunnel_passed(stream, body, count)
+            return
         idle_s_max = self.connection.listener.limits.body_idle_s_max
         if not body.open_ended:
             self.connection.due(stream, body.due(now, count, idle_s_max))
@@ -323,8 +327,32 @@ class FrameReceiver:
             raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "the priority of no request")
         stream = self.connection.streams.get(stream_id)
         if stream is not None:
-            stream.priority = read_priority(frame.payload[4:])
-            self.connection.writer.ranks = True
+            stream.prioritize(read_priority(frame.payload[4:]))
+        elif self.last_id < stream_id <= self.last_taken:
+            self._early_priorities[stream_id] = read_priority(frame.payload[4:])
+            self._require_streams_for_priorities()
+
+    def _require_streams_for_priorities(self) -> None:
+        """Http2ConnectionError where more streams have a priority than may be (RFC 9218 §7.1)."""
+        streams, limits = self.connection.streams, self.connection.listener.limits
+        if len(self._early_priorities) + len(streams) <= limits.concurrent_streams_max:
+            return
+        self._drop_early_priorities()
+        count = len(self._early_priorities) + sum(one.counts for one in streams.values())
+        if count > limits.concurrent_streams_max:
+            raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "more priorities than streams")
+
+    def _drop_early_priorities(self) -> None:
+        """Streams that were passed over, or had their answer at once, never open."""
+        early = self._early_priorities
+        self._early_priorities = {one: early[one] for one in early if one > self.last_id}
+
+    def _apply_early_priority(self, stream_id: int) -> None:
+        """What came before its stream counts above its field."""
+        early, stream = self._early_priorities, self.connection.streams.get(stream_id)
+        if stream is not None and stream_id in early:
+            stream.prioritize(early[stream_id])
+        self._drop_early_priorities()
 
     def _take_goaway(self, _frame: Frame, now: float) -> None:
         """The viewer asks nothing more; what it has asked is answered."""
@@ -334,13 +362,15 @@ class FrameReceiver:
     def _begin(self, listed: HeaderList, now: float) -> None:
         """A request, where one more may be under way."""
         connection = self.connection
-        if len(connection.streams) >= STREAMS_MAX:  # §5.1.2
+        if len(connection.streams) >= connection.listener.limits.concurrent_streams_max:  # §5.1.2
             self._allowances.resets.use(now)
             connection.writer.answer(frames.reset_frame(listed.stream_id, ErrorCode.REFUSED_STREAM))
             self.ignore(listed.stream_id)
             return
         try:
             begin_request(connection, listed, self._head_cache, now)
+            if self._early_priorities:
+                self._apply_early_priority(listed.stream_id)
         except MalformedRequest as error:
             code = ErrorCode.PROTOCOL_ERROR
             raise Http2StreamError(listed.stream_id, code, str(error)) from None
@@ -376,7 +406,7 @@ class FrameReceiver:
         if body is None or window is None or body.broken or stream.remote_closed:
             return
         bytes_max = WINDOW_BYTES
-        if body.is_read:
+        if body.is_read and not isinstance(body, TunnelBody):
             bytes_max = max(bytes_max, self.connection.listener.limits.buffer_bytes_max)
             if self.connection.listener.account.is_short(MemoryHolding.UPLOADS):
                 bytes_max = frames.FRAME_BYTES_MAX

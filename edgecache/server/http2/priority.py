@@ -2,8 +2,9 @@
 
 Law: a response of less urgency waits while one of more can send; among equals those that are not
 incremental go one after the other, in the order they were asked for, the incremental ones take
-turns. What says nothing is 3 and not incremental (§4). Of a `priority` that cannot be read nothing
-counts (§4): it is a hint.
+turns. What says nothing takes turns at 3, which is left to servers (§10); what says something is
+not incremental unless it says so (§4). Of a `priority` that cannot be read nothing counts (§4): it
+is a hint.
 """
 
 from __future__ import annotations

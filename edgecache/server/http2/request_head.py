@@ -4,17 +4,20 @@ Law: the bytes made here are read by the one strict reader (`http/head.py`), so 
 twice and none is laxer; nothing that was two fields becomes one or the other way round, and no part
 of a field becomes a line of its own. What HTTP/2 alone forbids (RFC 9113 §8.2, §8.3) is refused
 here, the rest there. `Host` is what `:authority` says; a body without a length is told as chunked.
+Extended CONNECT for a WebSocket is the GET that opens one, with a key of ours (RFC 8441 §4, §5).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from edgecache.http.head import request_head_of
 from edgecache.http.http2.header_decoder import HeaderFields
 from edgecache.http.message import BadMessage, BadReason
+from edgecache.server.websocket import websocket_key
 
-PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path"})
+PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path", b":protocol"})
 CONNECTION_SPECIFIC = frozenset(
     {b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"}
 )
@@ -28,16 +31,26 @@ class MalformedRequest(Exception):
     """A header list that HTTP/2 forbids (§8.1.1): its stream ends with PROTOCOL_ERROR."""
 
 
-def request_head(listed: HeaderFields, scheme: bytes, *, ends: bool, trusted: bool) -> bytes:
+def request_head(
+    listed: HeaderFields,
+    scheme: bytes,
+    *,
+    ends: bool,
+    trusted: bool,
+    new_id: Callable[[], bytes] | None = None,
+) -> bytes:
     """The head of `listed`, through its empty line. MalformedRequest; BadMessage.
 
     `ends`: no body follows. `scheme` is the connection's, and what `:scheme` must say unless a
-    `trusted` proxy has taken off TLS.
+    `trusted` proxy has taken off TLS. `new_id` gives what keys of WebSockets are made of; None:
+    extended CONNECT was not announced.
     """
     pseudo, fields = _parted(listed)
+    opening: tuple[bytes, ...] = ()
+    if b":protocol" in pseudo or pseudo.get(b":method") == b"CONNECT":
+        opening, fields = _websocket(pseudo, fields, new_id, ends=ends)
+        pseudo[b":method"], ends = b"GET", True
     method, path = pseudo.get(b":method"), pseudo.get(b":path")
-    if method == b"CONNECT":
-        raise BadMessage(BadReason.METHOD, 501)
     if not method or not path or b":scheme" not in pseudo:
         raise MalformedRequest("a pseudo-field is missing")  # §8.3.1
     said = pseudo[b":scheme"]
@@ -48,10 +61,33 @@ def request_head(listed: HeaderFields, scheme: bytes, *, ends: bool, trusted: bo
     if b" " in path or b" " in method:
         raise MalformedRequest("a blank in method or path")
     lines = _fields(fields, pseudo.get(b":authority"), ends=ends)
+    lines += opening
     try:
         return request_head_of(method, path, lines)
     except ValueError:  # §8.2.1
         raise MalformedRequest("a line end in a field") from None
+
+
+def _websocket(
+    pseudo: dict[bytes, bytes],
+    fields: list[tuple[bytes, bytes]],
+    new_id: Callable[[], bytes] | None,
+    *,
+    ends: bool,
+) -> tuple[tuple[bytes, ...], list[tuple[bytes, bytes]]]:
+    """The lines that open a WebSocket, and the other fields of an extended CONNECT."""
+    protocol = pseudo.get(b":protocol")
+    if protocol is not None and (new_id is None or pseudo.get(b":method") != b"CONNECT"):
+        raise MalformedRequest("a protocol without CONNECT")
+    if protocol is None or new_id is None or protocol.lower() != b"websocket":
+        raise BadMessage(BadReason.METHOD, 501)
+    if ends:
+        raise MalformedRequest("a tunnel that has ended")
+    if not any(name == b"sec-websocket-version" for name, _ in fields):
+        raise BadMessage(BadReason.CONNECTION)  # RFC 8441 §5: it is still said
+    rest = [field for field in fields if field[0] != b"sec-websocket-key"]
+    key = b"sec-websocket-key: %b" % websocket_key(new_id())
+    return (b"connection: Upgrade", b"upgrade: websocket", key), rest
 
 
 def check_trailers(listed: HeaderFields) -> None:

@@ -13,11 +13,13 @@ from edgecache.cache.frontend import ViewerErrand
 from edgecache.cache.outcome import Hit, Refusal
 from edgecache.http.http2.header_decoder import HeaderList
 from edgecache.http.message import BadMessage, Request, first_value
+from edgecache.rules.viewer.access import asks_for_websocket
 from edgecache.server.http2.head_cache import Http2HeadCache
 from edgecache.server.http2.rendered_hit import ReadRequest, send_hit
 from edgecache.server.http2.request_body import StreamBody
 from edgecache.server.http2.request_head import request_head
 from edgecache.server.http2.stream import Http2Connection, Http2Stream
+from edgecache.server.http2.tunnel import TunnelBody
 from edgecache.server.request_body import UploadPlace
 from edgecache.server.request_log import RequestSummary
 from edgecache.server.response_writer import ResponseWriter, is_paced
@@ -32,7 +34,10 @@ def begin_request(
     listener, trusted = connection.listener, connection.trusted
     listener.request_log.counters.http2_requests += 1
     try:
-        head = request_head(listed.fields, listener.scheme, ends=listed.ends, trusted=trusted)
+        head = request_head(
+            listed.fields, listener.scheme, ends=listed.ends, trusted=trusted,
+            new_id=listener.ids.next,
+        )  # fmt: skip
         if listed.ends and head_cache is not None and head_cache.hit(connection, head, now, listed):
             return
         request = listener.parse(head, listener.head_limits, listener.scheme, connection.client)
@@ -83,7 +88,12 @@ def _set_off(
 ) -> None:
     """Run an errand, or send a hit that takes its time."""
     listener, body = connection.listener, None
-    if request.has_body:
+    if asks_for_websocket(request):  # by extended CONNECT: nobody else may name an upgrade
+        stream.websocket_key = first_value(request.fields, b"sec-websocket-key")
+        taken = partial(connection.taken, stream)
+        stream.body = sent = TunnelBody(listener.head_limits, taken, listener.account)
+        connection.tunnel_passed(stream, sent, 0)
+    elif request.has_body:
         expects = first_value(request.fields, b"expect") is not None
         invite = partial(_invite, stream) if expects else _no_invitation
         taken = partial(connection.taken, stream)

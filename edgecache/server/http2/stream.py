@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
+from functools import partial
 from typing import Protocol
 
 from edgecache.http.http2.frames import (
@@ -26,8 +27,9 @@ from edgecache.rules.viewer.access_list import AccessListMatcher
 from edgecache.rules.viewer.client_shares import client_network
 from edgecache.rules.viewer.rate_limits import RateLimitRule
 from edgecache.server.http2.frame_writer import FrameWriter
-from edgecache.server.http2.priority import UNSAID, read_priority
+from edgecache.server.http2.priority import UNSAID, Priority, read_priority
 from edgecache.server.http2.request_body import StreamBody
+from edgecache.server.http2.tunnel import StreamEnd, TunnelBody, run_tunnel
 from edgecache.server.listener import Listener
 from edgecache.server.output_buffer import SMALL_BODY_BYTES, whole_of
 from edgecache.server.request_body import UploadPlace
@@ -88,6 +90,10 @@ class Http2Connection(Protocol):
         """Look at `stream` then (epoch seconds)."""
         ...
 
+    def tunnel_passed(self, stream: Http2Stream, sent: TunnelBody, count: float) -> None:
+        """So many bytes have passed through the tunnel of `stream`, either way."""
+        ...
+
     def taken(self, stream: Http2Stream, count: int) -> None:
         """So many bytes of its body were taken: more may come."""
         ...
@@ -108,7 +114,8 @@ class Http2Stream:
         "_drained", "_ended", "_head", "_owner", "_pieces", "_queued", "_trailers", "began", "body",
          "client", "deadline", "fault", "framed_bytes", "gone", "id", "local_closed",
         "network", "place", "priority", "receive", "remote_closed", "seen_bytes",
-        "seen_of_all", "sent_bytes", "task", "tunnel_bytes_in", "whole", "window",
+        "seen_of_all", "sent_bytes", "task", "tunnel_bytes_in", "tunnel_due", "websocket_key",
+        "whole", "window",
     )  # fmt: skip
 
     def __init__(
@@ -120,13 +127,15 @@ class Http2Stream:
             self.client = request.client
             self.network = client_network(self.client[0])
         self.priority = UNSAID
+        self._owner = owner
         value = None if request is None else first_value(request.fields, b"priority")
         if value is not None:
-            self.priority = read_priority(value)
-            owner.writer.ranks = True
+            self.prioritize(read_priority(value))
         self.began = began
         self.sent_bytes = 0
         self.tunnel_bytes_in = 0
+        self.tunnel_due = 0.0  # when silence is too long; 0: it is no tunnel
+        self.websocket_key: bytes | None = None
         self.window = owner.writer.settings.window_bytes
         self.whole = False  # nothing comes after what waits
         self.gone = False  # reset: nothing is sent any more
@@ -141,7 +150,6 @@ class Http2Stream:
         self.framed_bytes = 0  # of DATA
         self.seen_bytes = 0  # of these, when an overdue stream was looked at
         self.seen_of_all = 0  # of all streams, then
-        self._owner = owner
         self._head = b""  # frames that wait
         self._ended = False  # the last of these has END_STREAM
         self._trailers = b""  # frames, behind the last bytes
@@ -226,10 +234,23 @@ class Http2Stream:
             await self._drained
 
     async def run_tunnel(self, fields: Fields, tunnel: Tunnel) -> None:
-        """Nothing asks for one: extended CONNECT (RFC 8441) is not announced, and refused."""
-        raise NotImplementedError
+        """See ViewerStream."""
+        sent, owner = self.body, self._owner
+        assert isinstance(sent, TunnelBody)
+        near = StreamEnd(self, sent, partial(owner.tunnel_passed, self, sent))
+        await run_tunnel(self, fields, near, sent, tunnel)
 
     # What the connection and its writer call.
+
+    def prioritize(self, priority: Priority) -> None:
+        """From the next frame on."""
+        self.priority = priority
+        self._owner.writer.ranks = True
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is among the streams its viewer has open (RFC 9113 §5.1.2)."""
+        return not (self.gone or (self.local_closed and self.remote_closed))
 
     @property
     def sendable(self) -> bool:

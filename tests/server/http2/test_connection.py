@@ -251,6 +251,7 @@ def test_our_settings_come_first_and_say_what_holds(play: Play) -> None:
     assert said == {
         frames.MAX_CONCURRENT_STREAMS: 128,
         frames.MAX_HEADER_LIST_SIZE: 32_768,
+        frames.ENABLE_CONNECT_PROTOCOL: 1,
         frames.NO_RFC7540_PRIORITIES: 1,
     }
 

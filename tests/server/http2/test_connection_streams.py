@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from edgecache.config.model import Limits
 from edgecache.http.http2 import frames
-from edgecache.http.http2.frames import ErrorCode, frame, settings_frame
-from edgecache.server.http2.frame_receiver import STREAMS_MAX
+from edgecache.http.http2.frames import PREFACE, ErrorCode, frame, settings_frame
 from tests.server.http2.test_connection import status_in, status_of, window
 from tests.world.http2_viewer import Http2Viewer
 from tests.world.http2_wire import WireClient, data, get, post
-from tests.world.play import Play
+from tests.world.play import Play, Scene
 
 NO_ERROR, CANCEL = ErrorCode.NO_ERROR, ErrorCode.CANCEL
 PROTOCOL, CALM = ErrorCode.PROTOCOL_ERROR, ErrorCode.ENHANCE_YOUR_CALM
@@ -94,6 +94,62 @@ def test_the_more_urgent_goes_first(play: Play, client: WireClient) -> None:
     order = [one.stream_id for one in client.hears() if one.kind == frames.DATA]
     assert list(dict.fromkeys(order)) == [3, 5, 1]
     assert order == sorted(order, key=order.index), "one after the other"
+
+
+def update(stream: int, value: bytes) -> bytes:
+    """PRIORITY_UPDATE."""
+    return frame(frames.PRIORITY_UPDATE, 0, 0, stream.to_bytes(4, "big") + value)
+
+
+def test_a_priority_before_its_request_counts_above_its_field(
+    play: Play, client: WireClient
+) -> None:
+    """RFC 9218 §7.1: the one that came last; of streams that were passed over nothing is kept."""
+    stored(play, "x" * 200_000)
+    client.says(settings_frame({frames.INITIAL_WINDOW_SIZE: 1_000_000}))
+    client.says(update(3, b"u=6"), update(7, b"u=7"), update(7, b"u=0"))
+    client.says(get(1, b"/x", (b"priority", b"u=2")), get(7, b"/x", (b"priority", b"u=7")))
+    client.hears()
+    client.says(window(0, 1_000_000))
+    order = [one.stream_id for one in client.hears() if one.kind == frames.DATA]
+    assert list(dict.fromkeys(order)) == [7, 1]
+    assert client.connection._received._early_priorities == {}
+
+
+def test_incremental_ones_take_turns_behind_those_that_are_not(
+    play: Play, client: WireClient
+) -> None:
+    stored(play, "x" * 100_000)
+    client.says(settings_frame({frames.INITIAL_WINDOW_SIZE: 1_000_000}))
+    client.says(*[get(at, b"/x", (b"priority", b"u=3, i")) for at in (1, 3)])
+    client.says(get(5, b"/x", (b"priority", b"u=3")))
+    client.hears()
+    client.says(window(0, 1_000_000))
+    order = [one.stream_id for one in client.hears() if one.kind == frames.DATA]
+    count = order.count(5)
+    assert order[:count] == [5] * count
+    assert order[count : count + 6] in ([1, 3] * 3, [3, 1] * 3)
+
+
+def test_more_priorities_than_streams_may_be_end_the_connection(
+    play: Play, client: WireClient
+) -> None:
+    """RFC 9218 §7.1."""
+    many = play.listener.limits.concurrent_streams_max
+    client.says(*[update(2 * at + 1, b"u=1") for at in range(many)], *[update(1, b"u=2")] * 100)
+    assert client.errors() == []
+    client.says(update(2 * many + 1, b"u=1"))
+    assert client.errors() == [("goaway", 0, frames.ErrorCode.PROTOCOL_ERROR)]
+
+
+def test_how_many_streams_may_be_is_a_limit_of_the_operators() -> None:
+    play = Play(Scene(limits=Limits(concurrent_streams_max=3)))
+    client = WireClient(play)
+    (said,) = [one for one in client.hears() if one.kind == frames.SETTINGS]
+    assert bytes((0, frames.MAX_CONCURRENT_STREAMS, 0, 0, 0, 3)) in said.payload
+    client.says(PREFACE, settings_frame({}), *[get(at) for at in (1, 3, 5, 7)])
+    assert client.errors() == [("reset", 7, frames.ErrorCode.REFUSED_STREAM)]
+    play.close()
 
 
 # Bodies.
@@ -210,7 +266,7 @@ def test_resets_that_we_are_made_to_send_are_bounded(play: Play, client: WireCli
 def test_one_stream_too_many_is_refused_and_may_be_asked_again(
     play: Play, client: WireClient
 ) -> None:
-    last = 2 * STREAMS_MAX + 1
+    last = 2 * play.listener.limits.concurrent_streams_max + 1
     for stream in range(1, last, 2):
         client.says(get(stream, b"/%d" % stream))
     assert client.errors() == []

@@ -61,8 +61,11 @@ def _value(answer: httpx.Response) -> Any:
 
 
 @contextmanager
-def browser(folder: Path) -> Iterator[Browser]:
-    """Chromium with a fresh profile in `folder`; skips the test where it is not installed."""
+def browser(folder: Path, *arguments: str) -> Iterator[Browser]:
+    """Chromium with a fresh profile in `folder`; skips the test where it is not installed.
+
+    `arguments` are more of its own.
+    """
     program, driver = (
         installed("chromium", "chromium"),
         installed("chromedriver", "chromium-driver"),
@@ -70,7 +73,8 @@ def browser(folder: Path) -> Iterator[Browser]:
     (port,) = free_ports(1)
     process = start([driver, f"--port={port}"], folder, "chromedriver")
     process.until("chromedriver listens", lambda: listens(port))
-    options = {"binary": program, "args": [*_ARGUMENTS, f"--user-data-dir={folder / 'profile'}"]}
+    told = [*_ARGUMENTS, *arguments, f"--user-data-dir={folder / 'profile'}"]
+    options = {"binary": program, "args": told}
     wanted = {
         "capabilities": {
             "alwaysMatch": {

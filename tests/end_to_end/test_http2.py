@@ -9,8 +9,6 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -24,113 +22,18 @@ from edgecache.http.http2.frames import (
     window_frame,
 )
 from edgecache.http.http2.header_block import literal
+from tests.end_to_end.http2_edge import Http2Edge, content, http2_edge
 from tests.end_to_end.log_files import log_records
-from tests.end_to_end.processes import EDGECACHE, Running, free_ports, run, start
+from tests.end_to_end.processes import run
 from tests.end_to_end.viewers import curl
 
 BODY = 6_000_000
 
-CONFIG = """
-state_dir = "state"
-[control]
-listen = "127.0.0.1:{control}"
-allow_private_origins = true
-[[locations]]
-name = "LHR50"
-listen = "127.0.0.1:{plain}"
-listen_tls = "127.0.0.1:{tls}"
-protocols = ["http1.1", "h2", "h2c"]
-workers = 2
-[[distributions]]
-id = "E1"
-aliases = ["localhost"]
-comment = "{comment}"
-origins = [{{ id = "o", domain_name = "127.0.0.1", http_port = {origin} }}]
-[distributions.default_behavior]
-origin = "o"
-allowed_methods = ["GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"]
-"""
-
-
-def content(size: int) -> bytes:
-    return (b"0123456789abcdef" * (size // 16 + 1))[:size]
-
-
-class Origin(BaseHTTPRequestHandler):
-    """A GET is answered with as many bytes as its path says, a POST with the digest of its body."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self._answer(content(int(self.path.rpartition("/")[2].partition("?")[0])), "max-age=600")
-
-    def do_POST(self) -> None:
-        body = b"".join(self._pieces())
-        said = f"{len(body)} {hashlib.sha256(body).hexdigest()} {self.headers.get('via')}"
-        self._answer(said.encode(), "no-store")
-
-    def _pieces(self) -> Iterator[bytes]:
-        length = self.headers.get("content-length")
-        if length is not None:
-            yield self.rfile.read(int(length))
-            return
-        while size := int(self.rfile.readline(), 16):
-            yield self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-
-    def _answer(self, body: bytes, cache: str) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", cache)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Nothing."""
-
-
-@dataclass
-class Http2Edge:
-    """An installation with one location that speaks HTTP/2."""
-
-    folder: Path
-    plain: int
-    tls: int
-    control: int
-    origin: int
-    process: Running | None = None
-
-    def write(self, comment: str = "") -> None:
-        ports = {name: getattr(self, name) for name in ("plain", "tls", "control", "origin")}
-        (self.folder / "edgecache.toml").write_text(CONFIG.format(comment=comment, **ports))
-
-    @property
-    def https(self) -> str:
-        return f"https://localhost:{self.tls}"
-
-    @property
-    def http(self) -> str:
-        return f"http://localhost:{self.plain}"
-
-    def trusted(self) -> tuple[str, str]:
-        return "--cacert", str(self.folder / "state/tls/ca.pem")
-
 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http2Edge]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Origin)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    folder = tmp_path_factory.mktemp("http2")
-    plain, tls, control = free_ports(3)
-    made = Http2Edge(folder, plain, tls, control, server.server_port)
-    made.write()
-    made.process = start((*EDGECACHE, "up", "--config", "edgecache.toml"), folder)
-    made.process.until("ready", lambda: "Ctrl-C" in made.process.stdout)  # type: ignore[union-attr]
-    yield made
-    assert made.process.stop() == 0, made.process.stderr
-    server.shutdown()
-    server.server_close()
+    with http2_edge(tmp_path_factory.mktemp("http2")) as running:
+        yield running
 
 
 @pytest.mark.parametrize(
@@ -166,8 +69,10 @@ def test_bodies_are_the_same_both_ways(edge: Http2Edge, scheme: str, tmp_path: P
     assert curl(f"{url}/up", *how, *chunked).body.startswith(want)
 
 
-def test_a_thousand_streams_on_a_connection(edge: Http2Edge) -> None:
-    command = ["h2load", "-n", "1000", "-c", "1", "-m", "100", f"{edge.https}/2000"]
+@pytest.mark.parametrize("at_once", ["1", "128"])
+def test_a_thousand_streams_on_a_connection(edge: Http2Edge, at_once: str) -> None:
+    """One after the other, and as many at once as may be."""
+    command = ["h2load", "-n", "1000", "-c", "1", "-m", at_once, f"{edge.https}/2000"]
     said = subprocess.check_output(command, text=True)
     assert "1000 succeeded, 0 failed, 0 errored" in said, said
     assert "status codes: 1000 2xx" in said

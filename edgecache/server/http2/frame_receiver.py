@@ -141,7 +141,7 @@ class FrameReceiver:
             head_cache is None
             or not self.settled
             or self.blocks.stream_id
-            or len(connection.streams) >= STREAMS_MAX
+            or len(connection.streams) >= connection.listener.limits.concurrent_streams_max
             or connection.transport.is_closing()
         ):
             return 0

@@ -20,6 +20,8 @@ from tests.hostile.stage import HOST, Client, HostilePlay, scene_of
 from tests.hostile.story import asks
 from tests.hostile.strict import Seen
 from tests.hostile.usage import resident_bytes
+from tests.world.http2_wire import WireClient
+from tests.world.viewer import Viewer
 
 MIB = 1024 * 1024
 TIMES = 40_000 if LONG else 4_000
@@ -47,6 +49,7 @@ class Repeated:
     turns: int | None = None
     origins: Sequence[Responder] = ()
     scene: Mapping[str, Any] = field(default_factory=dict)
+    http2: bool = False  # the inputs are what a connection of HTTP/2 sends
 
 
 @dataclass(slots=True)
@@ -104,8 +107,7 @@ def _attempts(
 ) -> None:
     for _, (data, origin) in zip(range(times), inputs, strict=False):
         play.recorder.responder = origin
-        play.client("attacker")
-        viewer = play.viewers.pop("attacker")
+        viewer = _attacker(play, http2=row.http2)
         viewer.connection.data_received(data)
         if row.turns is None:
             play.rests()
@@ -115,6 +117,16 @@ def _attempts(
         viewer.connection.connection_lost(None)
         play.rests()
     _forget(play)
+
+
+def _attacker(play: HostilePlay, *, http2: bool) -> Viewer | WireClient:
+    """A new connection, which the play does not keep."""
+    if not http2:
+        play.client("attacker")
+        return play.viewers.pop("attacker")
+    client = WireClient(play)
+    play.viewers.popitem()
+    return client
 
 
 def _forget(play: HostilePlay) -> None:

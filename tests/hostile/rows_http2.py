@@ -222,6 +222,49 @@ one_connections = _refused(
     (*PSEUDO, (b"upgrade", b"h2c")), (*PSEUDO, (b"te", b"trailers, gzip")), (*PSEUDO, (b"", b"y")),
 )  # fmt: skip
 
+CONNECT, PROTOCOL_FIELD = (b":method", b"CONNECT"), (b":protocol", b"websocket")
+VERSION = (b"sec-websocket-version", b"13")
+NO_TUNNELS = (
+    (CONNECT, SCHEME, HOST, PATH), (CONNECT, (b":authority", b"site.test:443")),
+    (CONNECT, (b":protocol", b"connect-udp"), SCHEME, HOST, PATH, VERSION),
+    (METHOD, PROTOCOL_FIELD, SCHEME, HOST, PATH, VERSION),
+    (CONNECT, PROTOCOL_FIELD, PROTOCOL_FIELD, SCHEME, HOST, PATH, VERSION),
+    (CONNECT, SCHEME, HOST, PATH, VERSION, PROTOCOL_FIELD),
+    (CONNECT, PROTOCOL_FIELD, HOST, PATH, VERSION),
+    (CONNECT, PROTOCOL_FIELD, SCHEME, HOST, VERSION), (CONNECT, PROTOCOL_FIELD, SCHEME, HOST, PATH),
+    (CONNECT, PROTOCOL_FIELD, SCHEME, HOST, PATH, VERSION, (b"content-length", b"30")),
+    (CONNECT, PROTOCOL_FIELD, SCHEME, HOST, PATH, VERSION, (b"upgrade", b"h2c")),
+    (CONNECT, PROTOCOL_FIELD, SCHEME, HOST, PATH, VERSION, (b"connection", b"x")),
+)  # fmt: skip
+_REQUEST = b"GET /evil HTTP/1.1\r\nHost: site.test\r\n\r\n"
+
+
+def _connect(stream: int, fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    listed = b"".join([literal(name, value) for name, value in fields])
+    return frame(frames.HEADERS, frames.END_HEADERS, stream, listed)
+
+
+def tunnels(memo: bool) -> str:
+    """What is no WebSocket, with a request in its DATA; and one that no origin has accepted."""
+    stage = stage_of(memo)
+    client = open_client(stage)
+    for number, fields in enumerate(NO_TUNNELS):
+        stream = 2 * number + 1
+        client.says(_connect(stream, fields), data(stream, _REQUEST, ends=True))
+        stage.rests()
+    assert not stage.recorder.seen, "nothing of it went up"
+    opening = (CONNECT, PROTOCOL_FIELD, SCHEME, HOST, (b":path", b"/chat"), VERSION)
+    client.says(_connect(101, opening), data(101, _REQUEST))
+    stage.rests()
+    heads = [one for one in client.hears() if one.kind == frames.HEADERS and one.stream_id == 101]
+    assert heads[0].payload[:5] == b"\x08\x03502"
+    client.says(get(201, b"/after"))
+    stage.rests()
+    assert [one.target for one in stage.recorder.seen] == [b"/chat", b"/after"]
+    stage.close()
+    return "501, 400 or RST_STREAM, nothing went up; 200 of an origin is 502"
+
+
 HTTP2 = [
     Trial("H01", "requests, each reset at once (CVE-2023-44487)", _flood(rapid_reset, 260)),
     Trial("H12", "requests that we are made to reset (CVE-2025-8671)", _flood(made_you_reset, 260)),
@@ -239,7 +282,38 @@ HTTP2 = [
           _flood(lambda _n: (frame(2, 0, 9, bytes(5)) + frame(16, 0, 0, b"\0\0\0\1u=1")) * 50, 20)),
     Trial("H19", "WINDOW_UPDATE by a byte without end",
           _flood(lambda _n: window_frame(0, 1) * 100, 20)),
+    Trial("H20", "CONNECT that is no WebSocket, or that nobody has accepted", tunnels),
     Trial("H08", "Transfer-Encoding", chunked),
     Trial("H10", "pseudo-fields twice, missing, late; two hosts", pseudo_fields),
     Trial("H11", "upper case, fields of one connection, odd paths", one_connections),
 ]  # fmt: skip
+
+
+def _smuggles(round_: int) -> bytes:
+    value = b"a\r\n\r\nGET /evil HTTP/1.1\r\n\r\n"
+    return get(_stream(round_), b"/p", (b"x-%d" % round_, value))
+
+
+def _opens(round_: int) -> bytes:
+    opening = (CONNECT, PROTOCOL_FIELD, SCHEME, HOST, (b":path", b"/t%d" % round_), VERSION)
+    return _connect(_stream(round_), opening) + data(_stream(round_), b"x")
+
+
+def _rounds(one: Callable[[int], bytes], count: int) -> bytes:
+    return b"".join([one(number) for number in range(count)])
+
+
+BEGINNING = frames.PREFACE + settings_frame({frames.INITIAL_WINDOW_SIZE: 0})
+ATTEMPTS = tuple(
+    BEGINNING + attempt
+    for attempt in (
+        _rounds(rapid_reset, 20), _rounds(made_you_reset, 20), _rounds(_smuggles, 20),
+        _rounds(_opens, 10), frame(frames.HEADERS, 0, 1, b"") + frame(9, 0, 1, b"") * 20,
+        settings_frame({5: 16_384}) * 600, frame(6, 0, 0, bytes(8)) * 1_200,
+        post(1, b"/up") + data(1) * 1_200, window_frame(0, 1) * 1_200,
+        _rounds(lambda n: get(_stream(n), b"/bystander"), 40),
+        _rounds(lambda n: frame(16, 0, 0, _stream(n).to_bytes(4, "big") + b"u=1"), 100),
+        post(1, b"/up", (b"content-length", b"90")) + data(1, b"half of it"), get(1)[:12],
+    )
+)  # fmt: skip
+"""What a connection of an attacker sends before it is gone: of each kind of the rows above."""

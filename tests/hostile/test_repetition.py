@@ -10,6 +10,7 @@ import pytest
 from tests.hostile.repetition import REPEATED, Repeated, repeat
 from tests.hostile.rows_cache import DECEPTION, HOPS, KEYS, POISON
 from tests.hostile.rows_framing import CHUNKS, FRAMING, PIPELINED
+from tests.hostile.rows_http2 import ATTEMPTS
 from tests.hostile.rows_origin import CONTENT, MISBEHAVING, RANGES
 from tests.hostile.rows_signed import SIGNED
 from tests.hostile.rows_target import TARGETS
@@ -50,6 +51,7 @@ ALL = [
     *_told("S", "every request of section 12", SIGNED),
     Repeated("F-T", "every message of sections 1 to 3", MESSAGES),
     Repeated("B-K", "every request of sections 4 to 7", STORIES),
+    Repeated("H", "connections of section 15", ATTEMPTS, turns=30, http2=True),
 ]  # fmt: skip
 
 

@@ -170,8 +170,9 @@ LIMIT_SETTINGS: tuple[Setting, ...] = (
         "streams",
         1,
         10_000,
-        "at once on a connection of HTTP/2, as nginx's http2_max_concurrent_streams; RFC 9113 "
-        "§6.5.2 advises 100 at least; one more is refused, and may be asked again",
+        "at once on a connection of HTTP/2 (of HTTP/3, at most 128), as nginx's "
+        "http2_max_concurrent_streams; RFC 9113 §6.5.2 advises 100 at least; one more is refused, "
+        "and may be asked again",
     ),
     Setting(
         Limits,

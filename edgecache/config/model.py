@@ -388,7 +388,7 @@ class Limits(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     uploads_per_address_max: int = 64
     websockets_per_address_max: int = 512
     streams_per_address_max: int = 128
-    concurrent_streams_max: int = 128  # of one connection (HTTP/2)
+    concurrent_streams_max: int = 128  # of one connection (HTTP/2, HTTP/3)
     connections_max: int = 20_000
     connections_per_address_max: int = 5_000
 

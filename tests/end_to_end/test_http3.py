@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.http2_edge import Origin, content
 from tests.end_to_end.log_files import log_records
 from tests.end_to_end.processes import EDGECACHE, Running, free_ports, run, start
 from tests.end_to_end.quic_client import QuicClient, QuicEndError
-from tests.end_to_end.test_http2 import BODY, Origin, content
 from tests.end_to_end.viewers import curl
 
+BODY = 6_000_000
 CONFIG = """
 state_dir = "state"
 [control]

@@ -80,6 +80,8 @@ class Http3Connection(Protocol):
 class Http3Stream:
     """The ViewerStream of one request; `request` None: it could not be read."""
 
+    websocket_key: bytes | None = None  # nothing asks for one: see `run_tunnel`
+
     __slots__ = (
         "_drained", "_owner", "_pieces", "began", "body", "client", "deadline", "fault", "gone",
         "id", "local_closed", "network", "place", "priority", "queued_bytes", "remote_closed",

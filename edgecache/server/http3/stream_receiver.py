@@ -11,7 +11,7 @@ from edgecache.http.http2.abuse import Allowances
 from edgecache.http.http2.frames import WINDOW_BYTES
 from edgecache.http.http2.header_decoder import HeaderList
 from edgecache.http.message import BadMessage, end_to_end
-from edgecache.server.http2.frame_receiver import LIST_RATIO_MAX, STREAMS_MAX
+from edgecache.server.http2.frame_receiver import LIST_RATIO_MAX
 from edgecache.server.http2.request_head import MalformedRequest, check_trailers
 from edgecache.server.http3 import frames
 from edgecache.server.http3.field_section import read_section
@@ -219,7 +219,8 @@ class StreamReceiver:
         """A request, where one more may be under way."""
         connection = self._connection
         one.listed = None
-        if one.id > self.last_taken or len(connection.streams) >= STREAMS_MAX:  # §5.2, §4.1.1
+        streams_max = connection.listener.limits.concurrent_streams_max
+        if one.id > self.last_taken or len(connection.streams) >= streams_max:  # §5.2, §4.1.1
             if one.id <= self.last_taken:
                 self.allowances.resets.use(now)
             self.ignore(one.id)

@@ -308,8 +308,8 @@ def test_what_is_asked_for_and_not_done_is_told() -> None:
     (site,) = found.distributions
     asking = structs.replace(found, distributions=(structs.replace(site, http_version="http3"),))
     assert explained(None, asking).rules.unsupported == (
-        "HttpVersion: not supported: HTTP/3 is not spoken: `http3` gets HTTP/1.1, `http2and3` "
-        "HTTP/2 and 1.1",
+        "HttpVersion: not supported: HTTP/3 is spoken at locations whose `protocols` have `h3`, "
+        "and at no other",
     )
     assert explained(None, found).rules.unsupported == ()
 

@@ -51,7 +51,7 @@ class ErrorPages:
         page = self._page(errand, outcome.status)
         if page is None:
             return outcome
-        self._drop(outcome)
+        self.drop(outcome)
         return await self._fetch(errand, table, page)
 
     def _page(self, errand: Errand, status: int) -> Replacement | None:
@@ -73,7 +73,7 @@ class ErrorPages:
             outcome.status, outcome.reason = page.status, b""
         outcome.result = CacheResult.ERROR
         if errand.request.method == b"HEAD":
-            self._drop(outcome)
+            self.drop(outcome)
         return outcome
 
     def _request(self, errand: Errand, page_route: Route, page: Replacement) -> Request:
@@ -92,7 +92,7 @@ class ErrorPages:
         )
         return self.prepared(own, page_route)
 
-    def _drop(self, outcome: Outcome) -> None:
+    def drop(self, outcome: Outcome) -> None:
         """Send nothing of the body; what is being stored is still received."""
         body, outcome.body = outcome.body, None
         if body is None or isinstance(body, bytes | memoryview):

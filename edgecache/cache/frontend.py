@@ -15,13 +15,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
-from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from edgecache.cache.error_pages import ErrorPages
+from edgecache.cache.function_events import NO_ENGINE, FunctionEvents
 from edgecache.cache.outcome import (
+    BY_FUNCTION,
     CacheResult,
     Errand,
     ErrorPageErrand,
@@ -32,14 +33,17 @@ from edgecache.cache.outcome import (
 from edgecache.cache.purge import PURGE, Purger, decide_purge
 from edgecache.cache.rule_answers import (
     MANY_PASSWORDS,
+    ChallengeAnswers,
     PasswordCheck,
     PasswordChecker,
+    challenge_answer,
     password_answer,
     redirect_answer,
     redirect_page,
 )
 from edgecache.cache.tier import Tier
-from edgecache.cluster.certificates import CHALLENGE_PATH, challenge_token
+from edgecache.cluster.certificates import CHALLENGE_PATH
+from edgecache.config.functions import FunctionConfig
 from edgecache.config.listen import ViewerPorts
 from edgecache.config.model import BRAND, Behavior
 from edgecache.http.dates import format_date
@@ -127,20 +131,6 @@ def _never() -> float:
     return 1 - 2**-53  # the largest there is: only what is always done is done
 
 
-class ChallengeAnswers(Protocol):
-    """What there is to answer challenges with."""
-
-    answers: bool  # whether there are any to be asked for
-
-    def known(self, token: str) -> str:
-        """The answer to a challenge, as far as it is known; empty when it is not."""
-        ...
-
-    async def wait(self) -> None:
-        """Wait until all that there were before now are known."""
-        ...
-
-
 class AwaitedFact(Enum):
     """A fact that a decision may have to wait for."""
 
@@ -173,6 +163,7 @@ class FrontendEnvironment:
     buckets: TokenBuckets | None = None  # of rate limits; None: of this frontend alone
     passwords: PasswordChecker | None = None  # None: nobody is let in by one
     purger: Purger | None = None  # None: there is no control to ask
+    functions: FunctionEvents | None = None  # None: there is no engine to run any
 
 
 class ViewerFrontend:
@@ -193,6 +184,11 @@ class ViewerFrontend:
         self.buckets = self._world.buckets or own_buckets(b"", self._clock())
         self._pages = ErrorPages(tier, self._prepare)
 
+    def use_functions(self, functions: tuple[FunctionConfig, ...]) -> None:
+        """The functions are these from now on."""
+        if self._world.functions is not None:
+            self._world.functions.use(functions)
+
     @property
     def bucket_bytes(self) -> int:
         """What the buckets of rate limits take."""
@@ -211,8 +207,7 @@ class ViewerFrontend:
             return UNKNOWN_HOST if unserved is None else UNAVAILABLE
         route = routed.route
         if request.path.startswith(CHALLENGE_PATH):
-            again = self._once_known(AwaitedFact.CHALLENGE, request, waited)
-            answered = _challenge(request, self._world.challenges, again)
+            answered = self._challenged(request, waited)
             if answered is not None:
                 return answered
         if request.path == b"*":
@@ -231,9 +226,9 @@ class ViewerFrontend:
             routed = replace(routed, request=counted)
         conclusion: Hit | Errand | Refusal
         if refused is None and (route.redirects or route.basic_auth):
-            answered = self._by_rules(request, route, waited)
-            if answered is not None:
-                return answered
+            ruled = self._by_rules(request, route, waited)
+            if ruled is not None:
+                return ruled
         if route.basic_auth is not None and not route.basic_auth.forwards:
             routed = routed.without((AUTHORIZATION,))
         if refused is not None:
@@ -241,7 +236,10 @@ class ViewerFrontend:
         elif route.trust is not None:
             conclusion = self._private(routed, route.trust, now)
         else:
-            conclusion = self.tier.decide(routed.request, route, now)
+            if route.request_function or route.response_function:
+                conclusion = self._by_functions(routed.request, routed, now)
+            else:
+                conclusion = self.tier.decide(routed.request, route, now)
             if isinstance(conclusion, Hit):
                 conclusion = self._with_lease(conclusion, routed.request)
         if isinstance(conclusion, Errand) and route.distribution.custom_error_responses:
@@ -310,11 +308,31 @@ class ViewerFrontend:
                 return ErrorPageErrand(request, route, page)
             close, fault = request.has_body, signature.fault
             return Refusal(403, MESSAGES[fault], close=close, code=str(fault), reason=str(fault))
-        conclusion = self.tier.decide(request, route, now)
+        if route.request_function or route.response_function:
+            conclusion = self._by_functions(request, routed, now)
+        else:
+            conclusion = self.tier.decide(request, route, now)
         if not isinstance(conclusion, Hit):
             return conclusion
         until = 0.0 if signature.by_address else now + _lease_s(signature, wall)
         return self._with_lease(replace(conclusion, until=min(conclusion.until, until)), request)
+
+    def _challenged(self, request: Request, waited: Waited) -> Refusal | DecisionErrand | None:
+        """The answer to a challenge of ACME, or the wait for it; None: it is none of ours."""
+        again = self._once_known(AwaitedFact.CHALLENGE, request, waited)
+        answered = challenge_answer(request, self._world.challenges)
+        if answered is None or isinstance(answered, Refusal):
+            return answered
+        return None if again is None else DecisionErrand(request, answered.wait, again)
+
+    def _by_functions(
+        self, request: Request, routed: RoutedRequest, now: float
+    ) -> Hit | Errand | Refusal:
+        """The tier's conclusion, by way of the functions of the route."""
+        functions = self._world.functions
+        if functions is None:
+            return replace(NO_ENGINE, close=request.has_body)
+        return functions.decide(self.tier, request, routed, now)
 
     def _refuse_limited(self, limited: RateLimited, request: Request) -> Refusal:
         """A request too many: no page of the distribution stands for that, nor is it kept."""
@@ -346,6 +364,8 @@ class ViewerFrontend:
     def _with_lease(self, hit: Hit, request: Request) -> Hit | ErrorPageErrand:
         """A hit, or the page that stands for it; repeated only where bytes say it all."""
         site, status = hit.route.distribution, hit.plan.status
+        if hit.functions is not None:
+            status = hit.entry.head.status  # no page stands for what a function has said
         page = replacement(site, status) if status >= 400 else None
         if page is not None:
             return ErrorPageErrand(request, hit.route, page)
@@ -353,12 +373,24 @@ class ViewerFrontend:
             return replace(hit, until=0.0)
         return hit
 
-    async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
-        """Do an errand: see Tier.run, and ErrorPages where the distribution has pages."""
-        pages = errand.route.distribution.custom_error_responses
+    async def run(
+        self, errand: Errand, body: Body | None, on_interim: OnInterim
+    ) -> Outcome | Refusal:
+        """Do an errand: see Tier.run, and ErrorPages where the distribution has pages.
+
+        A refusal is what a viewer-response function has made of the outcome.
+        """
+        pages, functions = errand.route.distribution.custom_error_responses, self._world.functions
         if not pages and not isinstance(errand, ErrorPageErrand):
-            return await self.tier.run(errand, body, on_interim)
-        return await self._pages.run(errand, self.table, body, on_interim)
+            outcome = await self.tier.run(errand, body, on_interim)
+        else:
+            outcome = await self._pages.run(errand, self.table, body, on_interim)
+        if functions is None or not errand.route.response_function:
+            return outcome
+        given = functions.respond(errand.request, errand.route, outcome)
+        if given is not outcome:
+            self._pages.drop(outcome)
+        return given
 
     def _prepare(self, request: Request, route: Route) -> Request:
         """The request of the tier on this route, for one as received."""
@@ -378,7 +410,7 @@ class ViewerFrontend:
         `asked` None: a page of our own, on which no policy bears.
         """
         word = f"{outcome.result} from {self.brand}"
-        if outcome.status >= 400:
+        if outcome.status >= 400 and outcome.result not in BY_FUNCTION:
             word = f"Error from {self.brand}"
         fields = public_fields(outcome.fields, _ANEW)
         if asked is not None:
@@ -478,22 +510,3 @@ def cache_status(outcome: Outcome, name: str) -> bytes:
     own = outcome.trace.write(name)
     before = combined_value(outcome.fields, b"cache-status")
     return own if before is None or outcome.trace.hit else before + b", " + own
-
-
-def _challenge(
-    request: Request,
-    answers: ChallengeAnswers | None,
-    again: Callable[[float], Hit | ViewerErrand | Refusal] | None,
-) -> Refusal | DecisionErrand | None:
-    """The answer to a challenge; None where the request goes its ordinary way.
-
-    `again` decides anew once all challenges are known; None when they are.
-    """
-    token = challenge_token(request.path)
-    if answers is None or not (answers.answers and token) or request.has_body:
-        return None
-    if request.scheme != b"http" or request.method not in (b"GET", b"HEAD"):
-        return None
-    if text := answers.known(token):
-        return Refusal(200, "", "", result=CacheResult.MISS, text=text)
-    return None if again is None else DecisionErrand(request, answers.wait, again)

@@ -13,8 +13,16 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from edgecache.cache.bodies import SlicedBody, StoredBody
-from edgecache.cache.fill import Fill
-from edgecache.http.message import Fields, OriginRecord, Request, Response, first_value, without
+from edgecache.functions.event import FunctionResponse
+from edgecache.http.message import (
+    Fields,
+    FunctionRecord,
+    OriginRecord,
+    Request,
+    Response,
+    first_value,
+    without,
+)
 from edgecache.http.ranges import Span
 from edgecache.http.trace_context import Traces
 from edgecache.rules.caching.error_caching import Replacement
@@ -38,10 +46,25 @@ class CacheResult(StrEnum):
     REDIRECT = "Redirect"
     LIMIT = "LimitExceeded"
     CAPACITY = "CapacityExceeded"
+    FUNCTION_RESPONSE = "FunctionGeneratedResponse"
+    FUNCTION_EXECUTION = "FunctionExecutionError"
+    FUNCTION_VALIDATION = "FunctionValidationError"
+    FUNCTION_THROTTLED = "FunctionThrottledError"
+
+
+BY_FUNCTION = frozenset(
+    (
+        CacheResult.FUNCTION_RESPONSE,
+        CacheResult.FUNCTION_EXECUTION,
+        CacheResult.FUNCTION_VALIDATION,
+        CacheResult.FUNCTION_THROTTLED,
+    )
+)
+"""Results that X-Cache names whatever the status is."""
 
 
 class Refusal(Struct, frozen=True):
-    """An answer of our own: an error page, a redirect, or (204) nothing."""
+    """An answer of our own: an error page, a redirect, (204) nothing, or what a function gave."""
 
     status: int
     why: str  # for the page and the log: one sentence
@@ -53,6 +76,9 @@ class Refusal(Struct, frozen=True):
     code: str = ""  # of a signature's refusal, whose page is CloudFront's XML
     text: str = ""  # the whole body, where it is no page
     reason: str = ""  # why, in one word: for the log
+    given: FunctionResponse | None = None  # the whole of it, by a function
+    asked: tuple[Request, Route] | None = None  # whose policies bear on it; None: on no page
+    functions: FunctionRecord | None = None
 
 
 class Hit(Struct, frozen=True):
@@ -65,6 +91,7 @@ class Hit(Struct, frozen=True):
     refresh: FetchErrand | None = None  # to be run in the background
     block: Entry | None = None  # where the entry is in slices: the one that has all of `piece`
     piece: memoryview | None = None  # the bytes of the span
+    functions: FunctionRecord | None = None  # of the functions that have seen it
 
     def gives_body(self, request: Request) -> bool:
         """Whether bytes of the body go out."""
@@ -227,10 +254,10 @@ def from_entry(
         length = len(body)
     return Outcome(
         status=plan.status,
-        reason=entry.head.reason if plan.status == entry.head.status else b"",
+        reason=_reason_of(hit, plan),
         fields=without(fields, COMPUTED),
         body=None if request.method == b"HEAD" or not plan.has_body else body,
-        length=_stated_length(plan, length),
+        length=stated_length(plan, length),
         result=result,
         trace=trace,
         age_s=int(assessment.age(entry.head.received_at, now)),
@@ -238,64 +265,15 @@ def from_entry(
     )
 
 
+def _reason_of(hit: Hit, plan: ResponsePlan) -> bytes:
+    if hit.functions is not None and hit.functions.reason:
+        return hit.functions.reason
+    return hit.entry.head.reason if plan.status == hit.entry.head.status else b""
+
+
 def hit_trace(hit: Hit) -> CacheStatus:
     """The member of Cache-Status of a hit."""
     return CacheStatus(hit=True, detail="stale-while-revalidate" if hit.refresh else "")
-
-
-def from_whole(entry: Entry, errand: FetchErrand, now: float, leading: Response) -> Outcome:
-    """The outcome, for whom it was fetched, of a body that came at once: the head as received."""
-    plan = plan_reply(errand.request, leading, len(entry.body), now).single
-    length = len(entry.body) if plan.span is None else plan.span.length
-    gives = plan.has_body and errand.request.method != b"HEAD"
-    return Outcome(
-        status=plan.status,
-        reason=leading.reason if plan.status == leading.status else b"",
-        fields=_less_length(plan.fields),
-        body=part_of(entry.body, plan.span) if gives else None,
-        length=_stated_length(plan, length),
-        result=CacheResult.MISS,
-        trace=CacheStatus(why=errand.why, status=leading.status, stored=True),
-        mark=entry.mark,
-    )
-
-
-def from_fill(fill: Fill, errand: FetchErrand, now: float, leading: Response) -> Outcome:
-    """The outcome of a fill for whom it was begun: the head as received."""
-    plan = plan_reply(errand.request, leading, fill.length, now).single
-    trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True)
-    outcome = _reading(fill, errand, plan, trace)
-    outcome.fields = _less_length(plan.fields)
-    return outcome
-
-
-def from_joined(fill: Fill, errand: FetchErrand, plan: ResponsePlan, now: float) -> Outcome:
-    """The outcome of a fill, by `plan`, for who joins it."""
-    assert fill.pending is not None
-    trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True, collapsed=True)
-    outcome = _reading(fill, errand, plan, trace)
-    outcome.fields = without(plan.fields, COMPUTED)
-    outcome.result = CacheResult.HIT
-    outcome.age_s = int(fill.pending.assessment(errand.route).age(fill.head.received_at, now))
-    return outcome
-
-
-def _reading(fill: Fill, errand: FetchErrand, plan: ResponsePlan, trace: CacheStatus) -> Outcome:
-    body: Body | bytes | memoryview | None = None
-    if plan.has_body and errand.request.method != b"HEAD":
-        whole = fill.whole
-        body = fill.reader(plan.span) if whole is None else part_of(whole, plan.span)
-    length = fill.length if plan.span is None else plan.span.length
-    return Outcome(
-        status=plan.status,
-        reason=fill.head.reason if plan.status == fill.head.status else b"",
-        fields=plan.fields,
-        body=body,
-        length=None if length is None else _stated_length(plan, length),
-        result=CacheResult.MISS,
-        trace=trace,
-        mark=fill.mark,
-    )
 
 
 def from_reply(
@@ -322,7 +300,7 @@ def from_reply(
     return Outcome(
         status=plan.status,
         reason=head.reason if plan.status == head.status else b"",
-        fields=_less_length(plan.fields),
+        fields=less_length(plan.fields),
         body=body,
         length=_announced(head.fields, request, plan, length),
         result=result,
@@ -338,13 +316,14 @@ def _announced(
     if request.method == b"HEAD":
         stated = first_value(fields, b"content-length")
         return int(stated) if stated is not None and stated.isdigit() else None
-    return None if length is None else _stated_length(plan, length)
+    return None if length is None else stated_length(plan, length)
 
 
-def _stated_length(plan: ResponsePlan, length: int) -> int | None:
+def stated_length(plan: ResponsePlan, length: int) -> int | None:
     """Content-Length, which 204 and 304 do not carry (RFC 9110 §8.6)."""
     return None if plan.status in (204, 304) else length
 
 
-def _less_length(fields: Fields) -> Fields:
+def less_length(fields: Fields) -> Fields:
+    """The fields without Content-Length."""
     return without(fields, _LENGTH)

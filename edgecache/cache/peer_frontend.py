@@ -30,9 +30,12 @@ from edgecache.cache.outcome import (
 )
 from edgecache.cache.tier import Tier
 from edgecache.cluster.credentials import ASKING, is_edge, is_regional
+from edgecache.config.functions import FunctionConfig
+from edgecache.functions.header_rules import ValidationProblem
+from edgecache.functions.origin_change import OriginRoutes
 from edgecache.http.message import Fields, HeadLimits, Request, is_short, without
 from edgecache.rules.response.headers_policy import public_fields
-from edgecache.rules.routing import Route, RouteTable, matched_route
+from edgecache.rules.routing import Route, RouteTable, Site, matched_route
 from edgecache.rules.viewer.access import (
     AMBIGUOUS_PATH,
 )
@@ -78,6 +81,11 @@ class PeerFrontend:
         self.sender = sender
         self.is_shield = is_shield
         self._marks = tier.world.marks
+        self._origin_routes = OriginRoutes()
+
+    def use_functions(self, _functions: tuple[FunctionConfig, ...]) -> None:
+        """Edges have run them; what they asked for may be of another configuration."""
+        self._origin_routes = OriginRoutes()
 
     @property
     def bucket_bytes(self) -> int:
@@ -137,7 +145,20 @@ class PeerFrontend:
             of_tier=True,
         )  # fmt: skip
         route = matched_route(site, inner.path)
-        return refusal(AMBIGUOUS_PATH, request) if route is None else (inner, route)
+        if said.behavior:
+            inner = replace(inner, behavior=said.behavior)
+            route = _named_route(site, said.behavior)
+            if route is None:
+                return NO_SUCH_ROUTE
+        if route is None:
+            return refusal(AMBIGUOUS_PATH, request)
+        if said.origin_change:
+            try:
+                route = self._origin_routes.of(route, said.origin_change)
+            except ValidationProblem:
+                return NO_SUCH_ROUTE  # by another configuration than the edge's
+            inner = replace(inner, origin_change=said.origin_change)
+        return inner, route
 
     async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
         """Do an errand: see Tier.run. A failure is told as one, not as a page."""
@@ -162,6 +183,12 @@ class PeerFrontend:
             (peer_fields.RESULT, outcome.result.encode()),
             (peer_fields.MARK, self._marks.spell(outcome.mark)),
         )
+
+
+def _named_route(site: Site, pattern: bytes) -> Route | None:
+    """The route of the behavior with this pattern; None: there is none any more."""
+    patterns = (route for _, route in site.behaviors)
+    return next((one for one in patterns if one.behavior.path_pattern.encode() == pattern), None)
 
 
 Frontend = ViewerFrontend | PeerFrontend

@@ -1,4 +1,4 @@
-"""Answers that the rules of a behavior give by themselves: redirects, and questions for passwords.
+"""Answers that rules give by themselves: redirects, questions for passwords, challenges of ACME.
 
 Law: nobody is let in by what is not known. Where a password must be checked first, what is to be
 waited for is the answer; the frontend decides anew afterwards.
@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from edgecache.cache.outcome import CacheResult, Refusal
+from edgecache.cluster.certificates import challenge_token
 from edgecache.config.htpasswd import Htpasswd
 from edgecache.config.listen import ViewerPorts
 from edgecache.http.message import Request
@@ -38,6 +39,20 @@ class PasswordChecker(Protocol):
 
     async def check(self, users: Htpasswd, given: BasicCredentials, address: str) -> None:
         """Come to know it, for who comes from `address`, unless too many want the same."""
+        ...
+
+
+class ChallengeAnswers(Protocol):
+    """What there is to answer challenges with."""
+
+    answers: bool  # whether there are any to be asked for
+
+    def known(self, token: str) -> str:
+        """The answer to a challenge, as far as it is known; empty when it is not."""
+        ...
+
+    async def wait(self) -> None:
+        """Wait until all that there were before now are known."""
         ...
 
 
@@ -75,3 +90,20 @@ def password_answer(
         return PasswordCheck(partial(passwords.check, rule.users, given, request.client[0]))
     asks = ((b"www-authenticate", rule.challenge),)
     return replace(UNAUTHORIZED, fields=asks, close=request.has_body)
+
+
+def challenge_answer(
+    request: Request, answers: ChallengeAnswers | None
+) -> Refusal | ChallengeAnswers | None:
+    """The answer to a challenge (RFC 8555 §8.3), or who may know it after a wait.
+
+    None where the request goes its ordinary way.
+    """
+    token = challenge_token(request.path)
+    if answers is None or not (answers.answers and token) or request.has_body:
+        return None
+    if request.scheme != b"http" or request.method not in (b"GET", b"HEAD"):
+        return None
+    if text := answers.known(token):
+        return Refusal(200, "", "", result=CacheResult.MISS, text=text)
+    return answers

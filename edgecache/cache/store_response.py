@@ -13,7 +13,8 @@ from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.fetch_request import PartReply, RestReply
 from edgecache.cache.fill import Fill
-from edgecache.cache.outcome import CacheResult, FetchErrand, Outcome, from_fill, from_whole
+from edgecache.cache.fill_outcome import from_fill, from_whole
+from edgecache.cache.outcome import CacheResult, FetchErrand, Outcome
 from edgecache.http.message import Response, without
 from edgecache.rules.caching.entry_update import (
     EntryUpdate,

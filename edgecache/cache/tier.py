@@ -11,6 +11,7 @@ from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.fetch import Fetcher
 from edgecache.cache.fetch_request import range_to_forward
 from edgecache.cache.fill import Fill
+from edgecache.cache.fill_outcome import from_joined
 from edgecache.cache.lookup import (
     ONLY_IF_CACHED,
     DeepHit,
@@ -30,7 +31,6 @@ from edgecache.cache.outcome import (
     StoredAnswer,
     TierErrand,
     from_entry,
-    from_joined,
     hit_trace,
 )
 from edgecache.cache.slices.fetch import ObjectChanged

@@ -62,8 +62,6 @@ def load_with_sources(path: Path | str) -> tuple[Config, Sources]:
         problems.add("unavailable", "is control's to say: a file has `enabled = false`")
     if config.revoked_nodes:
         problems.add("revoked_nodes", "is control's to say: `edgecache nodes revoke NODE`")
-    if config.functions:
-        problems.add("functions", "functions are not run yet")
     check(config, problems)
     _check_reach(config, problems)
     if problems.found:

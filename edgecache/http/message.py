@@ -119,6 +119,16 @@ class OriginRecord(Struct, eq=False):
         return max(0.0, self.ended_at - self.asked_at) if self.ended_at else None
 
 
+class FunctionRecord(Struct, eq=False):
+    """What functions did for a request: written by who runs them, read by who answers and logs."""
+
+    id: bytes  # of the request, X-Amz-Cf-Id
+    request_data: str = ""  # of logCustomData at viewer-request
+    response_data: str = ""
+    reason: bytes = b""  # statusDescription of a hit
+    problem: str = ""  # what a function failed at
+
+
 class Request(Struct, frozen=True):
     """A request's head as a viewer (or another tier) sent it.
 
@@ -146,6 +156,9 @@ class Request(Struct, frozen=True):
     trace: TraceContext | None = None  # taken out of `fields`; None: of none, or as any fields
     amzn_trace: bytes = b""  # X-Amzn-Trace-Id, taken out of `fields`; empty: none, or as any field
     major: int = 1
+    functions: FunctionRecord | None = None  # where functions write down what they did; None: none
+    behavior: bytes = b""  # the pattern it was routed by, where a function changed its path since
+    origin_change: bytes = b""  # the origin a function asked for; see functions.origin_change
 
     @property
     def target(self) -> bytes:

@@ -42,6 +42,7 @@ from edgecache.node.control_clients import control_client, control_endpoints
 from edgecache.node.control_contact import ControlContact
 from edgecache.node.control_endpoints import ControlEndpoints
 from edgecache.node.control_purger import ControlPurger
+from edgecache.node.edge_functions import EdgeFunctions
 from edgecache.node.geoip import PlaceOf, geo_lookup, no_place
 from edgecache.node.inspect import Inspector
 from edgecache.node.key_values import KeyValueFollower
@@ -152,6 +153,7 @@ class NodeParts:
         self._pool = Pool(network, self.clock, PoolLimits(response_limits(config.limits)))
         self._usage = ProcessUsage(wall_clock)
         self._counted_origins = OriginCounters(self._counters, self.clock)
+        self._functions = EdgeFunctions(self.clock, self._counters)
         self._tasks = Tasks()
         self._location_secret = b""
         self._signers: dict[str, Callable[[bytes], bytes]] = {}  # by the place they sign for
@@ -190,6 +192,7 @@ class NodeParts:
         world = FrontendEnvironment(
             self._place_of, random, ports, inner, wall_clock, acme, buckets, self._passwords,
             self._purger(),
+            self._functions.events(self.served, location),
         )  # fmt: skip
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
@@ -412,7 +415,8 @@ class NodeParts:
         connections.room, pool.may_open = budget.viewers_max, budget.admits_upstream
 
     def _remembered_bytes(self) -> int:
-        return cached_bytes() + self._verifier.size_bytes + self._passwords.size_bytes
+        taken = cached_bytes() + self._verifier.size_bytes + self._passwords.size_bytes
+        return taken + self._functions.size_bytes
 
     def _acme(self) -> AcmeFollower | None:
         if self._follower is None:

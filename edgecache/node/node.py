@@ -341,6 +341,7 @@ class Node:
         files = NO_FILES if self.rule_files is None else self.rule_files.contents
         location = self.location if self.role == "edge" else ""
         frontend.table = compile_routes(config, native, frontend.table, files, location)
+        frontend.use_functions(config.functions)
         if self.listener.access is not None:
             self.listener.access.use(frontend.table.ip_sets)
         self.sweeper.use(self.listener.frontend.table)

@@ -35,13 +35,13 @@ FIELDS = (
 HEADER = f"#Version: 1.0\n#Fields: {FIELDS}\n".encode()
 EXTRA_FIELDS = (
     "distribution-id cache-behavior-path-pattern reason origin-id origin-status origin-fbl "
-    "origin-lbl cookie trace-id timestamp(ms)"
+    "origin-lbl viewer-request-log-data viewer-response-log-data cookie trace-id timestamp(ms)"
 )
 """Of the second line: what belongs to a hit, then to a head (from `cookie` on), then to an instant.
 
 `cookie` has what the viewer sent, where somebody wants cookies; the standard line never does.
 """
-HIT_EXTRAS = 7  # how many belong to a hit
+HIT_EXTRAS = 9  # how many belong to a hit
 
 Text = bytes | str | None
 
@@ -58,6 +58,8 @@ class RecordExtras(Struct, frozen=True):
     origin_last_byte_s: float | None = None
     cookie: bytes | None = None
     trace_id: Text = None  # of W3C's traceparent
+    request_data: str = ""  # of a function's logCustomData at viewer-request
+    response_data: str = ""
 
 
 NO_EXTRAS = RecordExtras()
@@ -202,11 +204,12 @@ def format_record(record: Record, stamp: Callable[[float], bytes]) -> bytes:
 
 def format_extras(extras: RecordExtras) -> bytes:
     """The values of the second line but the last one, each with its tab."""
-    return b"%b\t%b\t%b\t%b\t%b\t" % (
+    return b"%b\t%b\t%b\t%b\t%b\t%b\t" % (
         remembered_runs(extras.distribution, extras.behavior, extras.reason, extras.origin),
         b"%03d" % extras.origin_status if extras.origin_status else b"-",
         _seconds(extras.origin_first_byte_s),
         _seconds(extras.origin_last_byte_s),
+        _joined(extras.request_data, extras.response_data),
         _joined(extras.cookie, extras.trace_id),
     )
 

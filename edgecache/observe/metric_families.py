@@ -141,6 +141,15 @@ LABELED_COUNTERS: dict[str, Family] = {
         "Attempts at origins that ended without a response, by fault.",
         ("origin", "fault"),
     ),
+    "function_runs": Family("function_runs", "Runs of functions.", ("function",)),
+    "function_errors": Family(
+        "function_errors",
+        "Requests answered with the error of a function, by CloudFront's word for it.",
+        ("function", "error"),
+    ),
+    "function_cpu_us": Family(
+        "function_cpu_microseconds", "CPU that runs of functions took.", ("function",)
+    ),
     "log_files_delivered": Family(
         "log_files_delivered", "Log files that are in the bucket of their Logging.", ("bucket",)
     ),

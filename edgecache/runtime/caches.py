@@ -101,6 +101,7 @@ CACHES = (
         "an origin's address",
         "0.6 -> 0.2 µs, and a hash that is made once",
     ),
+    ProcessCache("functions.context._environment", 1, 65_536, "nothing", "a file, read once"),
     ProcessCache("node.geoip.lookup", 16_384, 640, "an address", "a look-up in one or two files"),
 )
 

@@ -10,6 +10,7 @@ from html import escape
 
 from edgecache.cache.frontend import product_name
 from edgecache.cache.outcome import CacheStatus, Outcome, Refusal
+from edgecache.functions.event import FunctionResponse
 from edgecache.http.message import Fields, first_value
 
 _PAGE = """<!DOCTYPE html>
@@ -33,6 +34,8 @@ CLOSING = frozenset({400, 405, 414, 416, 500, 501})
 
 def page(refusal: Refusal, brand: str, request_id: bytes, date: bytes) -> Outcome:
     """The page for a refusal, as an outcome to be dressed like any other."""
+    if refusal.given is not None:
+        return _given(refusal, refusal.given, product_name(brand), date)
     form = _MOVED if 300 <= refusal.status < 400 else _SIGNATURE if refusal.code else _PAGE
     product = product_name(brand)
     text = form.format(
@@ -61,6 +64,24 @@ def page(refusal: Refusal, brand: str, request_id: bytes, date: bytes) -> Outcom
         fields=fields + refusal.fields,
         body=body,
         length=len(body) if body else None,
+        result=refusal.result,
+        trace=CacheStatus(why=refusal.tried, detail=refusal.detail),
+    )
+
+
+def _given(refusal: Refusal, given: FunctionResponse, product: bytes, date: bytes) -> Outcome:
+    """The outcome of a response that a function gave with its body."""
+    fields = given.fields
+    for name, value in ((b"server", product), (b"date", date)):
+        if first_value(fields, name) is None:
+            fields = ((name, value), *fields)
+    body = b"" if given.status in (204, 304) else given.body or b""
+    return Outcome(
+        status=given.status,
+        reason=given.reason,
+        fields=fields,
+        body=body,
+        length=None if given.status in (204, 304) else len(body),
         result=refusal.result,
         trace=CacheStatus(why=refusal.tried, detail=refusal.detail),
     )

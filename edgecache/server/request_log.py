@@ -13,9 +13,16 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from edgecache.cache.outcome import CacheResult
+from edgecache.cache.outcome import BY_FUNCTION, CacheResult
 from edgecache.http.function_cache import BLOCK_BYTES, cached, register
-from edgecache.http.message import Fields, OriginRecord, Request, first_value, is_short
+from edgecache.http.message import (
+    Fields,
+    FunctionRecord,
+    OriginRecord,
+    Request,
+    first_value,
+    is_short,
+)
 from edgecache.observe.access_log import AccessLog
 from edgecache.observe.counters import Counters
 from edgecache.observe.log_record import (
@@ -31,7 +38,7 @@ from edgecache.observe.log_record import (
 from edgecache.rules.routing import Route
 from edgecache.server.tls import Session
 
-SHED_RESULTS = frozenset({CacheResult.LIMIT, CacheResult.CAPACITY})
+OWN_RESULTS = BY_FUNCTION | {CacheResult.LIMIT, CacheResult.CAPACITY}
 ID_BYTES = 40  # CloudFront's: 56 characters, the last two `==`
 ID_CHARS = 56
 BATCH = 256  # ids from one call to the random source
@@ -119,6 +126,7 @@ class RequestOutcome(Struct):
     route: Route | None = None  # distribution and behavior, where one was found
     reason: str = ""  # why it was not answered from the store, was refused, or failed: one word
     origin: OriginRecord | None = None  # what upstream did for it
+    functions: FunctionRecord | None = None  # what functions did
 
 
 class LineTemplate(Struct, frozen=True):
@@ -265,6 +273,7 @@ class RequestLog:
 
     def _extras(self, summary: RequestSummary, outcome: RequestOutcome) -> RecordExtras:
         route, origin = outcome.route, outcome.origin or _NOT_ASKED
+        functions = outcome.functions or _NO_FUNCTIONS
         return RecordExtras(
             summary.distribution if route is None else route.distribution.id,
             "" if route is None else route.behavior.path_pattern,
@@ -275,6 +284,8 @@ class RequestLog:
             origin.last_byte_s,
             summary.cookie if self.cookies else None,
             summary.trace_id,
+            functions.request_data,
+            functions.response_data,
         )
 
 
@@ -299,11 +310,12 @@ class RequestIds:
 
 def logged_result(status: int, result: CacheResult) -> CacheResult:
     """CloudFront's word for any response of an error's status is Error."""
-    if status >= 400 and result not in SHED_RESULTS:
+    if status >= 400 and result not in OWN_RESULTS:
         return CacheResult.ERROR
     return result
 
 
+_NO_FUNCTIONS = FunctionRecord(b"")
 _NOT_ASKED = OriginRecord()
 _LOGGED_FIELDS = (b"referer", b"user-agent", b"host", b"x-forwarded-for", b"cookie")
 

@@ -23,6 +23,7 @@ from edgecache.config.model import LimitRate
 from edgecache.http.message import (
     EARLY_HINTS,
     Fields,
+    FunctionRecord,
     OriginRecord,
     Request,
     Response,
@@ -110,7 +111,8 @@ class ResponseWriter:
     """The response to one request, from what is to be fetched for it to its line in the log."""
 
     __slots__ = (
-        "_first_byte_s", "_id", "_listener", "_network", "_origin", "_route", "_stream", "_summary",
+        "_first_byte_s", "_functions", "_id", "_listener", "_network", "_origin", "_route",
+        "_stream", "_summary",
     )  # fmt: skip
 
     def __init__(self, listener: Listener, stream: ViewerStream, summary: RequestSummary) -> None:
@@ -123,6 +125,7 @@ class ResponseWriter:
         self._first_byte_s = 0.0
         self._route: Route | None = None
         self._origin = OriginRecord()
+        self._functions: FunctionRecord | None = None
 
     async def run(self, errand: ViewerErrand, body: ViewerBody | None) -> None:
         """Run the errand and send its outcome, or the page that says why there is none."""
@@ -191,6 +194,7 @@ class ResponseWriter:
         outcome: Outcome | None = None
         listener, self._route = self._listener, errand.route
         self._id = errand.request.id or self._id  # another tier of ours has given it one
+        self._functions = errand.request.functions
         try:
             traces: Traces = (errand.request.trace, errand.request.amzn_trace)
             if listener.tracing is not None:
@@ -220,6 +224,9 @@ class ResponseWriter:
         finally:
             if body is not None and (outcome is None or errand.why is not MissReason.GRPC):
                 body.close()
+        if isinstance(outcome, Refusal):  # a function has answered instead
+            self.send_refusal(outcome, listener.clock())
+            return
         long_lived = self._long_lived(outcome)
         client = "" if long_lived is None else self._at_origin(errand)
         if long_lived is not None and not long_lived.take(client, self._each_max(outcome, errand)):
@@ -246,6 +253,8 @@ class ResponseWriter:
     def send_hit(self, hit: Hit, request: Request, now: float) -> None:
         """Send what a stored entry gives, where hits are not kept as rendered for the wire."""
         self._route = hit.route
+        if hit.functions is not None:
+            self._id, self._functions = hit.functions.id, hit.functions
         outcome, fields = self._listener.hit_response(hit, request, self._id, now)
         body = outcome.body
         self._send_whole(outcome, fields, body if isinstance(body, bytes | memoryview) else b"")
@@ -255,16 +264,21 @@ class ResponseWriter:
         """Send a page of our own; `errand` is what failed, if that is why."""
         if refusal.status in CLOSING and not self._listener.from_peers:
             self._stream.close_after()
+        if refusal.functions is not None:
+            self._id, self._functions = refusal.functions.id, refusal.functions
+        if refusal.asked is not None:
+            self._route = refusal.asked[1]
         outcome = self._listener.refuse(refusal, self._id, now)
-        asked = None if errand is None else (errand.request, errand.route)
+        asked = refusal.asked if errand is None else (errand.request, errand.route)
         fields = self._dressed(outcome, asked)
         of_head = self._summary.method == b"HEAD"
         body = b"" if of_head or not isinstance(outcome.body, bytes) else outcome.body
         self._send_whole(outcome, fields, body)
         self._record(self._recorded(outcome, fields, refusal.detail, refusal.reason))
-        self._listener.request_log.counters.refusals[refusal.reason or "other"] += 1
+        if refusal.given is None:
+            self._listener.request_log.counters.refusals[refusal.reason or "other"] += 1
 
-    async def _fetch(self, errand: Errand, body: ViewerBody | None) -> Outcome:
+    async def _fetch(self, errand: Errand, body: ViewerBody | None) -> Outcome | Refusal:
         """What comes of the errand, unless as many as may are under way."""
         connections, limits = self._listener.connections, self._listener.limits
         if connections.errands.total >= limits.errands_max:
@@ -493,6 +507,6 @@ class ResponseWriter:
 
     def _record(self, ended: RequestOutcome) -> None:
         now, stream = self._listener.clock(), self._stream
-        ended.route, ended.origin = self._route, self._origin
+        ended.route, ended.origin, ended.functions = self._route, self._origin, self._functions
         taken_s = now - stream.began
         self._listener.request_log.tell(self._summary, ended, stream.client, self._id, now, taken_s)

@@ -100,6 +100,7 @@ def test_a_stored_error_with_a_page_is_an_errand_for_the_page() -> None:
     assert isinstance(errand, ErrorPageErrand)
     assert (errand.page.path, errand.page.status) == (b"/e", 200)
     outcome = asyncio.run(ours.run(errand, None, None))
+    assert isinstance(outcome, Outcome)
     assert (outcome.status, outcome.body, outcome.result) == (200, b"page", CacheResult.ERROR)
 
 

@@ -10,7 +10,9 @@ from typing import Any, cast
 
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend
+from edgecache.cache.function_events import FunctionEvents
 from edgecache.cache.tier import Tier
+from edgecache.config.functions import FunctionConfig
 from edgecache.config.model import (
     MIB,
     Behavior,
@@ -24,6 +26,8 @@ from edgecache.config.model import (
     Selection,
     SemanticsName,
 )
+from edgecache.functions.interface import FunctionLog, FunctionWorld, StoreOf, no_store
+from edgecache.functions.runner import FunctionRunner
 from edgecache.observe.access_log import AccessLog
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import compile_routes
@@ -82,6 +86,8 @@ class Scene:
     trusted_proxies: tuple[str, ...] = ()
     http2: bool = False  # viewers speak it, by prior knowledge
     http3: bool = False
+    functions: tuple[FunctionConfig, ...] = ()
+    stores: StoreOf = no_store  # that they may read
     disk: Path | None = None  # a folder: the tier nearest the origin has a disk
     reserve: HeldBucket | None = None  # the tier nearest the origin has a reserve there
 
@@ -102,6 +108,7 @@ class Play:
         self.account = MemoryAccount(scene.memory_bytes, scene.limits.buffer_bytes_max)
         self.log = bytearray()
         self.access_log = AccessLog(joined(self.log.extend))
+        self.function_logs: list[FunctionLog] = []
         self.tasks: set[asyncio.Task[Any]] = set()
         self.viewers: dict[str, Viewer] = {}
         self.reserve: ReserveStore | None = None
@@ -229,6 +236,19 @@ class Play:
         store = MemoryStore(self.scene.memory_bytes, account=self.account)
         return Tier(name, store, upstream, world, disk)
 
+    def _functions(self, config: Config) -> FunctionEvents:
+        world = FunctionWorld(
+            _no_cpu,
+            self.clock,
+            self.scene.stores,
+            self.function_logs.append,
+            ("LHR50", "192.0.2.80", "eu-west-2"),
+            self._counters,
+        )
+        events = FunctionEvents(FunctionRunner(world), RequestIds(_counting_bytes()).next)
+        events.use(config.functions)
+        return events
+
     def _reserve(self, bucket: HeldBucket, world: TierEnvironment) -> ReserveStore:
         bucket.account = self.account
         spawn, counters, marks = self._spawn, self._counters, world.marks
@@ -262,7 +282,10 @@ class Play:
     def _listener(self) -> Listener:
         config = config_of(self.scene)
         table = compile_routes(config)
-        front = ViewerFrontend(self.edge, table, "cloudfront", self.scene.world)
+        world = self.scene.world
+        if self.scene.functions:
+            world = replace(world, functions=self._functions(config))
+        front = ViewerFrontend(self.edge, table, "cloudfront", world)
         proxies = self.scene.trusted_proxies
         traced = config.tracing.context != "ignore" or config.tracing.amzn_trace_id
         listener = Listener(
@@ -278,6 +301,11 @@ class Play:
         )
         listener.use_http2(Http2HeadCache() if self.scene.memo else None)
         return listener
+
+
+def _no_cpu() -> float:
+    """A thread that takes none: whether a function is throttled is for tests that say so."""
+    return 0.0
 
 
 def _counting_bytes() -> Any:
@@ -311,9 +339,17 @@ def config_of(scene: Scene) -> Config:
     distribution = Distribution(
         id="EPLAY",
         domain_name="dplay.cloudfront.net",
-        origins=(Origin(id="o", domain_name="origin.test", **scene.origin),),
         default_behavior=behavior,
         semantics=scene.semantics,
-        **{"aliases": ("site.test",), **scene.site},
+        **{
+            "aliases": ("site.test",),
+            "origins": (Origin(id="o", domain_name="origin.test", **scene.origin),),
+            **scene.site,
+        },
     )
-    return Config(distributions=(distribution,), limits=scene.limits, **scene.whole)
+    return Config(
+        distributions=(distribution,),
+        limits=scene.limits,
+        functions=scene.functions,
+        **scene.whole,
+    )

@@ -66,6 +66,7 @@ class RenderedHit:
         "body",
         "entry",
         "fields",
+        "functions",
         "has_id",
         "http2",
         "limits",
@@ -88,6 +89,7 @@ class RenderedHit:
         self.block = hit.block  # whose bytes the body is, beside the entry
         self.route = hit.route
         self.limits = hit.route.rate_limits
+        self.functions = hit.functions
         self.table = table
         # Where the response tells it (a peer), it is made anew once the entry was checked again.
         tells_mark = first_value(fields, MARK) is not None
@@ -169,6 +171,8 @@ def rendered(listener: Listener, hit: Hit, request: Request, now: float) -> Rend
         former.again = True
         return former
     own_id = b"" if hit.until else listener.ids.next()
+    if hit.functions is not None:
+        own_id = hit.functions.id
     outcome, fields = listener.hit_response(hit, request, own_id, now)
     answer = RenderedHit(hit, outcome, fields, listener.frontend.table)
     if common and hit.entry.alive:  # else nobody would untie the two
@@ -212,6 +216,7 @@ def write_hit(
     connection.outgoing.write(head, body)
     sent = len(head) + len(body)
     outcome = RequestOutcome(answer.status, answer.result, sent, answer.fields, route=answer.route)
+    outcome.functions = answer.functions
     taken_s = now - connection.began
     client = request.client if connection.trusted else connection.client
     listener.request_log.tell(summary, outcome, client, request_id, now, taken_s)
@@ -238,6 +243,7 @@ def write_last_hit(
     connection.outgoing.write(head, answer.body)
     sent = len(head) + len(answer.body)
     outcome = RequestOutcome(answer.status, answer.result, sent, answer.fields, route=answer.route)
+    outcome.functions = answer.functions
     ended = listener.clock()
     taken_s = ended - connection.began
     client = request.client if connection.trusted else connection.client

@@ -117,6 +117,7 @@ def send_hit(connection: Http2Connection, hit: Hit, read: ReadRequest, now: floa
     writer.send_whole(stream_id, head, body)
     sent = len(head) + (len(body) + HEADER_BYTES if body else 0)
     outcome = RequestOutcome(answer.status, answer.result, sent, answer.fields, route=answer.route)
+    outcome.functions = answer.functions
     client = request.client if connection.trusted else connection.client
     taken_s = listener.clock() - now
     listener.request_log.tell(read.summary, outcome, client, request_id, now, taken_s)

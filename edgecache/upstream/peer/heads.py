@@ -119,6 +119,8 @@ class PeerTemplateKey(NamedTuple):
     distribution: str
     release: bytes
     mark: bytes
+    behavior: bytes = b""  # these two where a function changed path or origin
+    origin_change: bytes = b""
 
 
 @cached(256, BLOCK_BYTES)  # blocks come again
@@ -133,6 +135,8 @@ def shared_lines(alike: PeerTemplateKey) -> bytes:
             (SCHEME, alike.scheme),
             (MARK, alike.mark),
             (RELEASE, alike.release),
+            *(((BEHAVIOR, alike.behavior),) if alike.behavior else ()),
+            *(((ORIGIN_CHANGE, alike.origin_change),) if alike.origin_change else ()),
         )
     )
 
@@ -147,6 +151,8 @@ class PeerFields(NamedTuple):
     id: bytes  # these two only from who does not let them stand first
     client: bytes
     fields: Fields
+    behavior: bytes = b""
+    origin_change: bytes = b""
 
 
 @cached(512, BLOCK_BYTES)  # as many blocks of fields as the reader of heads remembers
@@ -161,6 +167,8 @@ def read_peer_fields(fields: Fields) -> PeerFields:
         named.get(ID, b""),
         named.get(CLIENT, b""),
         public_fields(fields),
+        named.get(BEHAVIOR, b""),
+        named.get(ORIGIN_CHANGE, b""),
     )
 
 
@@ -172,6 +180,10 @@ ID = b"edgecache-id"  # the edge's request id, which reaches the origin as X-Amz
 RESULT = b"edgecache-result"  # how the inner tier came by its response
 EXPLAIN = b"edgecache-explain"  # tell of the entry instead of serving it; spelled as we write it
 MARK = b"edgecache-mark"  # the newest invalidation the sender knows, or an answer is newer than
+BEHAVIOR = b"edgecache-behavior"  # the pattern it was routed by, before a function had its path
+ORIGIN_CHANGE = (
+    b"edgecache-origin-change"  # the origin a function asked for: functions.origin_change
+)
 RELEASE = b"edgecache-release"  # the release the edge's key names; see rules.releases
 FAULT = b"edgecache-fault"  # the inner tier's upstream failed so; the status is its advice
 

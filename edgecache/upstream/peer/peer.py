@@ -115,6 +115,7 @@ class PeerUpstream:
         alike = PeerTemplateKey(
             request.fields, request.authority, request.scheme, call.route.distribution.id,
             requested_release(request, call.route), self._marks.spell(request.mark),
+            request.behavior, request.origin_change,
         )  # fmt: skip
         lines_of = shared_lines if is_short(request.fields) else shared_lines.__wrapped__
         head = peer_head(request, lines_of(alike) + _framing_line(call.body))

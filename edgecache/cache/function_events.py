@@ -1,0 +1,236 @@
+"""Functions in the life of a viewer's request: before the key is made, and before it is answered.
+
+Law: what a function failed at, or gave a response of its own to, is answered at once; nothing of it
+is stored. Developer Guide, "How CloudFront Functions work": the behavior is chosen before, and what
+a function makes of the path changes it no more. At viewer-response a function is not asked where
+the status is 400 or more, where a function or a page of the distribution answers, and for a
+redirect to https.
+
+An answer that a function has seen is nobody else's: it is never repeated by the bytes that asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
+from edgecache.cache.tier import Tier
+from edgecache.config.functions import FunctionConfig
+from edgecache.functions.context import RunOutput
+from edgecache.functions.event import (
+    FunctionResponse,
+    Json,
+    applied_request,
+    applied_response,
+    is_response,
+    request_object,
+    response_object,
+    text_of,
+)
+from edgecache.functions.header_rules import ValidationProblem
+from edgecache.functions.origin_change import OriginRoutes, note_of
+from edgecache.functions.runner import FunctionError, FunctionFailure, FunctionRunner, Run
+from edgecache.http.message import Fields, FunctionRecord, Request
+from edgecache.rules.routing import Route, RoutedRequest
+
+# The sentences of CloudFront's own pages.
+_WHY = {
+    FunctionFailure.EXECUTION: "The CloudFront function associated with the CloudFront "
+    "distribution is invalid or could not run.",
+    FunctionFailure.VALIDATION: "The CloudFront function returned an invalid value: a header, "
+    "status, body or URI that it may not set.",
+    FunctionFailure.THROTTLED: "The CloudFront function associated with the CloudFront "
+    "distribution was throttled.",
+}
+_RESULTS = {
+    FunctionFailure.EXECUTION: CacheResult.FUNCTION_EXECUTION,
+    FunctionFailure.VALIDATION: CacheResult.FUNCTION_VALIDATION,
+    FunctionFailure.THROTTLED: CacheResult.FUNCTION_THROTTLED,
+}
+NO_ENGINE = Refusal(
+    503, _WHY[FunctionFailure.EXECUTION], FunctionFailure.EXECUTION,
+    result=CacheResult.FUNCTION_EXECUTION, reason="no-function-engine",
+)  # fmt: skip
+
+
+class FunctionTrace(Struct):
+    """What functions made of a request and its response, for who explains it."""
+
+    request: tuple[Json, object] | None = None  # what it was shown, and what it gave back
+    response: tuple[Json, object] | None = None
+    problems: tuple[str, ...] = ()
+
+
+class FunctionEvents:
+    """Runs the functions of routes for a frontend. `next_id` gives a request its id."""
+
+    def __init__(self, runner: FunctionRunner, next_id: Callable[[], bytes]) -> None:
+        self.runner = runner
+        self.trace: FunctionTrace | None = None  # where what is run is written down
+        self._next_id = next_id
+        self._routes = OriginRoutes()
+
+    def use(self, functions: Iterable[FunctionConfig]) -> None:
+        """The functions are these from now on."""
+        self.runner.use(functions)
+        self._routes = OriginRoutes()
+
+    def decide(
+        self, tier: Tier, request: Request, routed: RoutedRequest, now: float
+    ) -> Hit | Errand | Refusal:
+        """The tier's conclusion for `request`, routed so, by way of the functions of its route."""
+        route, record = routed.route, FunctionRecord(request.id or self._next_id())
+        own = replace(request, id=record.id, functions=record)
+        if route.request_function:
+            changed = self._at_request(own, routed.received.path, route)
+            if isinstance(changed, Refusal):
+                return changed
+            own, route = changed
+        conclusion: Hit | Errand | Refusal = tier.decide(own, route, now)
+        return self._hit(conclusion, own, record) if isinstance(conclusion, Hit) else conclusion
+
+    def _at_request(
+        self, request: Request, received_path: bytes, route: Route
+    ) -> tuple[Request, Route] | Refusal:
+        """The request and the route as a viewer-request function wants them, or its answer."""
+        record = _record_of(request)
+        asked = replace(request, path=received_path)
+        event = _event(asked, route, "viewer-request")
+        shown = request_object(asked)
+        event["request"] = shown
+        try:
+            output = self._run(route.request_function, event, asked)
+            record.request_data = output.data or ""
+            if self.trace is not None:
+                self.trace.request = (shown, output.result)
+            if is_response(output.result):
+                empty = response_object(200, b"", ())
+                given = applied_response((), empty, output.result, "viewer-request")
+                return self._answer(given, request, route, CacheResult.FUNCTION_RESPONSE)
+            changed = applied_request(asked, shown, output.result)
+            if output.origin is not None:
+                note = note_of(output.origin)
+                route = self._routes.of(route, note)
+                changed = replace(changed, origin_change=note)
+        except ValidationProblem as problem:
+            return self._invalid(route.request_function, problem, record)
+        except FunctionError as error:
+            return self._failed(error, record)
+        return _with_root_object(changed, request, route), route
+
+    def _hit(self, hit: Hit, request: Request, record: FunctionRecord) -> Hit | Refusal:
+        """A hit that is nobody else's, as a viewer-response function wants it."""
+        own = replace(hit, until=0.0, functions=record)
+        route, plan = hit.route, hit.plan
+        if not route.response_function or plan.status >= 400:
+            return own
+        reason = hit.entry.head.reason if plan.status == hit.entry.head.status else b""
+        given = self._at_response(request, route, (plan.status, reason, plan.fields))
+        if isinstance(given, Refusal):
+            return given
+        if given.body is not None:
+            return self._answer(given, request, route, CacheResult.HIT)
+        record.reason = given.reason
+        return replace(own, plan=replace(plan, status=given.status, fields=given.fields))
+
+    def respond(self, request: Request, route: Route, outcome: Outcome) -> Outcome | Refusal:
+        """What upstream gave, as a viewer-response function wants it; see the law for when."""
+        skipped = outcome.status >= 400 or outcome.status == 101
+        if skipped or outcome.result is CacheResult.ERROR or request.functions is None:
+            return outcome
+        head = (outcome.status, outcome.reason, outcome.fields)
+        if outcome.length is not None:
+            head = (*head[:2], (*head[2], (b"content-length", b"%d" % outcome.length)))
+        given = self._at_response(request, route, head)
+        if isinstance(given, Refusal):
+            return given
+        if given.body is not None:
+            return self._answer(given, request, route, outcome.result)
+        outcome.status, outcome.reason, outcome.fields = given.status, given.reason, given.fields
+        if given.status in (204, 304):
+            return self._answer(replace(given, body=b""), request, route, outcome.result)
+        return outcome
+
+    def _at_response(
+        self, request: Request, route: Route, head: tuple[int, bytes, Fields]
+    ) -> FunctionResponse | Refusal:
+        record, shown = _record_of(request), response_object(*head)
+        event = _event(request, route, "viewer-response")
+        event["request"], event["response"] = request_object(request), shown
+        try:
+            output = self._run(route.response_function, event, request)
+            record.response_data = output.data or ""
+            if self.trace is not None:
+                self.trace.response = (shown, output.result)
+            given = applied_response(head[2], shown, output.result)
+        except ValidationProblem as problem:
+            return self._invalid(route.response_function, problem, record)
+        except FunctionError as error:
+            return self._failed(error, record)
+        reason = given.reason
+        if given.status != head[0] and reason == head[1]:
+            reason = b""  # the status has its own
+        return replace(given, reason=reason)
+
+    def _run(self, function: str, event: Json, request: Request) -> RunOutput:
+        raw = None if request.query is None else text_of(request.query)
+        return self.runner.run(Run(function, event, raw))
+
+    def _answer(
+        self, given: FunctionResponse, request: Request, route: Route, result: CacheResult
+    ) -> Refusal:
+        """A response with the body that a function gave it."""
+        own = given if given.body is not None else replace(given, body=b"")
+        return Refusal(
+            own.status, "", str(result), result=result, given=own, asked=(request, route),
+            functions=request.functions,
+        )  # fmt: skip
+
+    def _invalid(
+        self, function: str, problem: ValidationProblem, record: FunctionRecord
+    ) -> Refusal:
+        return self._failed(self.runner.refused(function, str(problem)), record)
+
+    def _failed(self, error: FunctionError, record: FunctionRecord) -> Refusal:
+        if self.trace is not None:
+            self.trace.problems += (f"{error.failure}: {error}",)
+        record.problem = str(error)
+        status = 502 if error.failure is FunctionFailure.VALIDATION else 503
+        word = str(error.failure)
+        return Refusal(
+            status, _WHY[error.failure], word, result=_RESULTS[error.failure],
+            reason=word, functions=record,
+        )  # fmt: skip
+
+
+def _record_of(request: Request) -> FunctionRecord:
+    assert request.functions is not None, "given before a function is run"
+    return request.functions
+
+
+def _event(request: Request, route: Route, event_type: str) -> Json:
+    """What every event says beside request and response."""
+    site = route.distribution
+    return {
+        "version": "1.0",
+        "context": {
+            "distributionDomainName": site.domain_name or site.id,
+            "distributionId": site.id,
+            "eventType": event_type,
+            "requestId": request.id.decode("ascii"),
+        },
+        "viewer": {"ip": request.client[0]},
+    }
+
+
+def _with_root_object(changed: Request, former: Request, route: Route) -> Request:
+    """`changed`, its path the default root object's for `/`; with the behavior that was chosen."""
+    root = route.distribution.default_root_object
+    if changed.path == b"/" and root:
+        changed = replace(changed, path=b"/" + root.encode())
+    if changed.path != former.path:
+        changed = replace(changed, behavior=route.behavior.path_pattern.encode())
+    return changed

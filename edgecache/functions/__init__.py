@@ -1,0 +1,15 @@
+"""Functions at the edge: CloudFront Functions, run inside a request's decision.
+
+Law: a run is synchronous, bounded, and leaves nothing behind. What a function says is judged before
+it counts; what it may not say is an error of the function, and no request of a viewer goes on by
+half of it.
+
+- **event**: a request or response as the function sees it, and what comes back, judged
+- **header rules**: which headers a function sees, and which it may change
+- **context**: one engine with one function in it
+- **runner**: what the frontend asks: contexts kept, replaced, counted, throttled
+- **source check**: what is wrong with a source before it ever runs
+
+May import `cluster`, `store`, `rules`, `config`, `http`, `observe`, `runtime`; `runtime.js` is what
+the engine holds before a function does.
+"""

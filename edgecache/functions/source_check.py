@@ -1,0 +1,108 @@
+"""Check of a function's source before it ever runs: syntax, runtime, imports, size.
+
+Developer Guide, "JavaScript runtime 1.0 features" and "2.0 features". Tokens are told apart as far
+as words must be found that stand in no string, comment or regular expression.
+"""
+
+from __future__ import annotations
+
+import re
+from types import ModuleType
+
+from edgecache.config.functions import FunctionConfig
+
+MODULES = ("crypto", "querystring", "buffer", "cloudfront")
+_FIRST = ("crypto", "querystring")
+_IMPORT = re.compile(
+    r"^([ \t]*)import[ \t]+"
+    r"(?:(?P<whole>[A-Za-z_$][\w$]*)|\*[ \t]*as[ \t]+(?P<all>[A-Za-z_$][\w$]*)"
+    r"|(?P<names>\{[^{}\n]*\}))"
+    r"[ \t]+from[ \t]*(?P<quote>['\"])(?P<module>[\w:./@-]*)(?P=quote)",
+    re.MULTILINE,
+)
+_TOKEN = re.compile(
+    r"""(?P<skip>\s+|//[^\n]*|/\*.*?(?:\*/|\Z))"""
+    r"""|(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`)"""
+    r"""|(?P<word>[A-Za-z_$\u0080-\uffff][\w$]*)|(?P<number>\d[\w.]*)|(?P<mark>=>|\*\*|.)""",
+    re.DOTALL,
+)
+_REGEX = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[a-z]*")
+_BEFORE_REGEX = {"return", "typeof", "case", "in", "of", "delete", "void", "throw", "new", "else"}
+_SECOND = {"const", "let", "async", "await", "class"}  # of the second runtime only, or of none
+_SYNTAX_LINE = re.compile(r"(?P<what>[^\n]*)(?:\n\s+at <input>:(?P<line>\d+))?")
+
+
+def module_imports(code: str) -> str:
+    """The source with its `import` statements as calls of `require`, each on its own line."""
+
+    def required(found: re.Match[str]) -> str:
+        name = found["whole"] or found["all"] or found["names"].replace(" as ", ": ")
+        return (
+            f"{found[1]}const {name} = require({found['quote']}{found['module']}{found['quote']})"
+        )
+
+    return _IMPORT.sub(required, code)
+
+
+def words(code: str) -> list[tuple[str, int]]:
+    """The words of a source that stand in no string, comment or regular expression, by line."""
+    found: list[tuple[str, int]] = []
+    at, line, before = 0, 1, ""
+    while at < len(code):
+        token = _TOKEN.match(code, at)
+        assert token is not None, "the last choice takes anything"
+        text = token[0]
+        if text == "/" and (before in _BEFORE_REGEX or before in "+([{,;=:!&|-?%<>~^*"):
+            regex = _REGEX.match(code, at)
+            text = text if regex is None else regex[0]
+        if token["word"]:
+            found.append((text, line))
+        elif token["string"] and text[0] == "`":
+            found.append(("`", line))
+        elif token["mark"] == "=>":
+            found.append(("=>", line))
+        if not token["skip"]:
+            before = text
+        line += text.count("\n")
+        at += len(text)
+    return found
+
+
+def runtime_problem(function: FunctionConfig) -> str:
+    """What of the source its runtime does not know; empty: nothing is seen."""
+    for found in _IMPORT.finditer(function.code):
+        line = function.code.count("\n", 0, found.start()) + 1
+        if function.runtime == "cloudfront-js-1.0":
+            return f"line {line}: import is of cloudfront-js-2.0 (use require)"
+        if found["module"] not in MODULES:
+            return f'line {line}: there is no module "{found["module"]}"'
+    if function.runtime == "cloudfront-js-1.0":
+        for word, line in words(function.code):
+            if word in _SECOND:
+                return f"line {line}: {word} is of cloudfront-js-2.0"
+    return ""
+
+
+def syntax_problem(function: FunctionConfig, engine: ModuleType) -> str:
+    """What is wrong with the source, with its line; empty: it can be made a function.
+
+    It must be a script by itself, so that none of it stands outside of what it is wrapped in: it is
+    read as one that ends before it begins.
+    """
+    problem = runtime_problem(function)
+    if problem:
+        return problem
+    context = engine.Context()
+    context.set_memory_limit(16 * 1024 * 1024)
+    context.set_time_limit(1.0)
+    try:
+        context.eval('"use strict";throw 0;' + module_imports(function.code))
+    except engine.JSException as error:
+        text = str(error)
+        if not text.startswith(("SyntaxError", "InternalError", "RangeError")):
+            return ""
+        found = _SYNTAX_LINE.match(text)
+        assert found is not None, "the first line is anything"
+        place = f"line {found['line']}: " if found["line"] else ""
+        return place + found["what"]
+    return ""

@@ -36,16 +36,20 @@ from edgecache.cache.rule_answers import (
     ChallengeAnswers,
     PasswordCheck,
     PasswordChecker,
+    allow_field,
     challenge_answer,
+    options_of,
+    options_of_site,
     password_answer,
     redirect_answer,
     redirect_page,
+    refusal,
 )
 from edgecache.cache.tier import Tier
 from edgecache.cluster.certificates import CHALLENGE_PATH
 from edgecache.config.functions import FunctionConfig
 from edgecache.config.listen import ViewerPorts
-from edgecache.config.model import BRAND, Behavior
+from edgecache.config.model import BRAND
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Request, combined_value, first_value, without
 from edgecache.rules.caching.error_caching import page_for, replacement
@@ -71,7 +75,6 @@ from edgecache.rules.routing import (
 )
 from edgecache.rules.viewer.access import (
     AMBIGUOUS_PATH,
-    NOT_LISTED,
     PAGE_STANDS_FOR,
     AccessRedirect,
     AccessRefused,
@@ -114,17 +117,6 @@ MOVED = "The same is to be had over https."
 
 PSEUDONYM_CHARS = 32
 _ANEW = frozenset({b"via", b"cache-status", b"x-cache"})
-SENTENCES = {
-    RefusalReason.ACCESS_LIST: "Request blocked.",
-    RefusalReason.PATH: "Bad request. What this path names is not certain.",
-    RefusalReason.LOOP: "Bad request. This request has passed here too often.",
-    RefusalReason.HTTPS_ONLY: "Bad request. This is served over https only.",
-    RefusalReason.METHOD: "This distribution is not configured to allow the HTTP request method "
-    "that was used for this request. The distribution supports only cachable requests.",
-    RefusalReason.BODY: "Bad request. A GET or HEAD carries no body.",
-    RefusalReason.BODY_TOO_LARGE: "Bad request. The body is larger than is taken here.",
-    RefusalReason.COUNTRY: "This distribution is configured to block access from your country.",
-}
 
 
 def _never() -> float:
@@ -211,7 +203,7 @@ class ViewerFrontend:
             if answered is not None:
                 return answered
         if request.path == b"*":
-            return _options_of_site(request, routed.site.behaviors[-1][1])
+            return options_of_site(request, routed.site.behaviors[-1][1])
         if routed.ambiguous:
             return refusal(AMBIGUOUS_PATH, request)
         if route.rate_limits and (limited := self._limited(request, route, now, waited)):
@@ -222,7 +214,7 @@ class ViewerFrontend:
         if request.method == b"OPTIONS" and refused is None:
             counted = counted_down(routed.request)
             if counted is None:
-                return _options_of(route.behavior)
+                return options_of(route.behavior)
             routed = replace(routed, request=counted)
         conclusion: Hit | Errand | Refusal
         if refused is None and (route.redirects or route.basic_auth):
@@ -235,11 +227,10 @@ class ViewerFrontend:
             conclusion = self._refuse(refused, routed.request, route)
         elif route.trust is not None:
             conclusion = self._private(routed, route.trust, now)
+        elif route.request_function or route.response_function:
+            conclusion = self._by_functions(routed.request, routed, now)
         else:
-            if route.request_function or route.response_function:
-                conclusion = self._by_functions(routed.request, routed, now)
-            else:
-                conclusion = self.tier.decide(routed.request, route, now)
+            conclusion = self.tier.decide(routed.request, route, now)
             if isinstance(conclusion, Hit):
                 conclusion = self._with_lease(conclusion, routed.request)
         if isinstance(conclusion, Errand) and route.distribution.custom_error_responses:
@@ -332,7 +323,8 @@ class ViewerFrontend:
         functions = self._world.functions
         if functions is None:
             return replace(NO_ENGINE, close=request.has_body)
-        return functions.decide(self.tier, request, routed, now)
+        conclusion = functions.decide(self.tier, request, routed, now)
+        return self._with_lease(conclusion, request) if isinstance(conclusion, Hit) else conclusion
 
     def _refuse_limited(self, limited: RateLimited, request: Request) -> Refusal:
         """A request too many: no page of the distribution stands for that, nor is it kept."""
@@ -354,7 +346,7 @@ class ViewerFrontend:
             if page is not None:
                 return ErrorPageErrand(request, route, page)
         if refused.status == 405:  # RFC 9110 §15.5.6 wants to hear what is allowed
-            return replace(refusal(refused, request), fields=_allow(route.behavior))
+            return replace(refusal(refused, request), fields=allow_field(route.behavior))
         return refusal(refused, request)
 
     def _count_denied(self, route: Route) -> None:
@@ -459,11 +451,6 @@ class ViewerFrontend:
         return own if before is None else before + b", " + own
 
 
-def refusal(refused: AccessRefused, request: Request) -> Refusal:
-    sentence, close = SENTENCES[refused.why], request.has_body
-    return Refusal(refused.status, sentence, refused.detail, close=close, reason=refused.why)
-
-
 def _lease_s(signature: SignatureAccepted, wall: float) -> float:
     return min(signature.until - wall, SIGNED_LEASE_S_MAX)
 
@@ -484,21 +471,6 @@ def via_pseudonym(node: str, brand: str) -> bytes:
     elif node == brand:
         name = brand
     return b"%b (%b)" % (name.encode(), product_name(brand))
-
-
-def _options_of(behavior: Behavior) -> Refusal:
-    """What asks about us, not about an origin: `OPTIONS *`, Max-Forwards 0 (RFC 9110 §9.3.7)."""
-    return Refusal(204, "", "", fields=_allow(behavior), result=CacheResult.MISS)
-
-
-def _options_of_site(request: Request, route: Route) -> Refusal:
-    """What asks about a whole site, whose default behavior says who may."""
-    listed = is_listed(request, route)
-    return _options_of(route.behavior) if listed else refusal(NOT_LISTED, request)
-
-
-def _allow(behavior: Behavior) -> Fields:
-    return ((b"allow", ", ".join(behavior.allowed_methods).encode()),)
 
 
 def age_field(outcome: Outcome) -> Fields:

@@ -252,9 +252,12 @@ def from_entry(
     else:
         body = part_of(entry.body, plan.span)
         length = len(body)
+    reason = entry.head.reason if plan.status == entry.head.status else b""
+    if hit.functions is not None:
+        reason = hit.functions.reason or reason
     return Outcome(
         status=plan.status,
-        reason=_reason_of(hit, plan),
+        reason=reason,
         fields=without(fields, COMPUTED),
         body=None if request.method == b"HEAD" or not plan.has_body else body,
         length=stated_length(plan, length),
@@ -263,12 +266,6 @@ def from_entry(
         age_s=int(assessment.age(entry.head.received_at, now)),
         mark=entry.told_mark,
     )
-
-
-def _reason_of(hit: Hit, plan: ResponsePlan) -> bytes:
-    if hit.functions is not None and hit.functions.reason:
-        return hit.functions.reason
-    return hit.entry.head.reason if plan.status == hit.entry.head.status else b""
 
 
 def hit_trace(hit: Hit) -> CacheStatus:

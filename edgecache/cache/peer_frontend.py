@@ -16,7 +16,6 @@ from edgecache.cache.frontend import (
     ViewerFrontend,
     age_field,
     cache_status,
-    refusal,
 )
 from edgecache.cache.outcome import (
     CacheResult,
@@ -28,6 +27,7 @@ from edgecache.cache.outcome import (
     Refusal,
     TierErrand,
 )
+from edgecache.cache.rule_answers import refusal
 from edgecache.cache.tier import Tier
 from edgecache.cluster.credentials import ASKING, is_edge, is_regional
 from edgecache.config.functions import FunctionConfig

@@ -1,4 +1,4 @@
-"""Answers that rules give by themselves: redirects, questions for passwords, challenges of ACME.
+"""Answers that rules give by themselves: refusals, redirects, passwords, challenges, OPTIONS.
 
 Law: nobody is let in by what is not known. Where a password must be checked first, what is to be
 waited for is the answer; the frontend decides anew afterwards.
@@ -17,11 +17,24 @@ from edgecache.cache.outcome import CacheResult, Refusal
 from edgecache.cluster.certificates import challenge_token
 from edgecache.config.htpasswd import Htpasswd
 from edgecache.config.listen import ViewerPorts
-from edgecache.http.message import Request
+from edgecache.config.model import Behavior
+from edgecache.http.message import Fields, Request
 from edgecache.rules.routing import Route
+from edgecache.rules.viewer.access import NOT_LISTED, AccessRefused, RefusalReason, is_listed
 from edgecache.rules.viewer.basic_auth import BasicAuthRule, BasicCredentials, credentials
 from edgecache.rules.viewer.redirects import redirection
 
+SENTENCES = {
+    RefusalReason.ACCESS_LIST: "Request blocked.",
+    RefusalReason.PATH: "Bad request. What this path names is not certain.",
+    RefusalReason.LOOP: "Bad request. This request has passed here too often.",
+    RefusalReason.HTTPS_ONLY: "Bad request. This is served over https only.",
+    RefusalReason.METHOD: "This distribution is not configured to allow the HTTP request method "
+    "that was used for this request. The distribution supports only cachable requests.",
+    RefusalReason.BODY: "Bad request. A GET or HEAD carries no body.",
+    RefusalReason.BODY_TOO_LARGE: "Bad request. The body is larger than is taken here.",
+    RefusalReason.COUNTRY: "This distribution is configured to block access from your country.",
+}
 ELSEWHERE = "This is to be had elsewhere."
 UNAUTHORIZED = Refusal(401, "A user and a password are needed.", "Unauthorized", reason="password")
 NO_PASSWORDS = Refusal(503, "Passwords cannot be checked now.", "Error", reason="passwords-unknown")
@@ -107,3 +120,25 @@ def challenge_answer(
     if text := answers.known(token):
         return Refusal(200, "", "", result=CacheResult.MISS, text=text)
     return answers
+
+
+def refusal(refused: AccessRefused, request: Request) -> Refusal:
+    """The page for who may not enter."""
+    sentence, close = SENTENCES[refused.why], request.has_body
+    return Refusal(refused.status, sentence, refused.detail, close=close, reason=refused.why)
+
+
+def options_of(behavior: Behavior) -> Refusal:
+    """What asks about us, not about an origin: `OPTIONS *`, Max-Forwards 0 (RFC 9110 §9.3.7)."""
+    return Refusal(204, "", "", fields=allow_field(behavior), result=CacheResult.MISS)
+
+
+def options_of_site(request: Request, route: Route) -> Refusal:
+    """What asks about a whole site, whose default behavior says who may."""
+    listed = is_listed(request, route)
+    return options_of(route.behavior) if listed else refusal(NOT_LISTED, request)
+
+
+def allow_field(behavior: Behavior) -> Fields:
+    """Allow, of what a behavior allows."""
+    return ((b"allow", ", ".join(behavior.allowed_methods).encode()),)

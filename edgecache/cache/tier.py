@@ -11,7 +11,6 @@ from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.fetch import Fetcher
 from edgecache.cache.fetch_request import range_to_forward
 from edgecache.cache.fill import Fill
-from edgecache.cache.fill_outcome import from_joined
 from edgecache.cache.lookup import (
     ONLY_IF_CACHED,
     DeepHit,
@@ -34,6 +33,7 @@ from edgecache.cache.outcome import (
     hit_trace,
 )
 from edgecache.cache.slices.fetch import ObjectChanged
+from edgecache.cache.store_response import from_joined
 from edgecache.http.message import Request
 from edgecache.rules.caching.key import cache_key, without_connection_options
 from edgecache.rules.caching.reuse import (

@@ -96,7 +96,7 @@
     for (let i = 0; i < text.length; i++) {
       if (text[i] === "=") break;
       const six = apply(sixOf, SIXES, [text[i]]);
-      if (six === undefined) continue;
+      if (six === undefined) break;
       n = n << 6 | six; bits += 6;
       if (bits >= 8) { bits -= 8; push(out, n >> bits & 255); n &= (1 << bits) - 1; }
     }
@@ -383,7 +383,7 @@
       return out;
     },
     escape: (text) => uriEncoded(StringOf(text)),
-    unescape: (text) => unescaped(StringOf(text)),
+    unescape: (text) => unescaped(StringOf(text).split("+").join(" ")), // as njs has it
   };
   querystring.decode = querystring.parse;
   querystring.encode = querystring.stringify;

@@ -25,7 +25,8 @@ LOGS_MAX = 256  # of runs; each at most ten kilobytes
 class EdgeFunctions:
     """What an edge's functions are made of; `store_of` may be set before it is used.
 
-    `logs` has the last of what they logged, the newest last.
+    `logs` has the last of what they logged, the newest last: CloudFront's live function log, of
+    this process.
     """
 
     def __init__(self, clock: Callable[[], float], counters: Counters) -> None:

@@ -10,6 +10,8 @@ import re
 from types import ModuleType
 
 from edgecache.config.functions import FunctionConfig
+from edgecache.config.model import Behavior, Config, Distribution
+from edgecache.rules.viewer.headers import named_headers
 
 MODULES = ("crypto", "querystring", "buffer", "cloudfront")
 _FIRST = ("crypto", "querystring")
@@ -29,6 +31,7 @@ _TOKEN = re.compile(
 _REGEX = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[a-z]*")
 _BEFORE_REGEX = {"return", "typeof", "case", "in", "of", "delete", "void", "throw", "new", "else"}
 _SECOND = {"const", "let", "async", "await", "class"}  # of the second runtime only, or of none
+_VIEWER_HEADER = re.compile(r"['\"\[.](cloudfront-[a-z0-9-]+)")
 _SYNTAX_LINE = re.compile(r"(?P<what>[^\n]*)(?:\n\s+at <input>:(?P<line>\d+))?")
 
 
@@ -106,3 +109,33 @@ def syntax_problem(function: FunctionConfig, engine: ModuleType) -> str:
         place = f"line {found['line']}: " if found["line"] else ""
         return place + found["what"]
     return ""
+
+
+def source_problems(config: Config, engine: ModuleType) -> list[str]:
+    """A line for each function whose source cannot be made a function."""
+    found = []
+    for index, function in enumerate(config.functions):
+        problem = syntax_problem(function, engine)
+        if problem:
+            found.append(f"functions[{index}].code: {problem}")
+    return found
+
+
+def unseen_headers(config: Config) -> list[str]:
+    """A line for each function that reads a header which CloudFront shows it nowhere it runs."""
+    code = {one.name: one.code for one in config.functions if one.stage == "LIVE"}
+    found = []
+    for index, site in enumerate(config.distributions):
+        for where, behavior in _behaviors(site):
+            named = named_headers(site, behavior) or frozenset()
+            for one in behavior.function_associations:
+                asked = set(_VIEWER_HEADER.findall(code.get(one.function, "")))
+                for name in sorted(name for name in asked if name.encode() not in named):
+                    place = f"distributions[{index}].{where}.function_associations"
+                    found.append(f"{place}: {one.function} reads {name}, which no policy names")
+    return found
+
+
+def _behaviors(site: Distribution) -> list[tuple[str, Behavior]]:
+    every = [(f"behaviors[{number}]", one) for number, one in enumerate(site.behaviors)]
+    return [("default_behavior", site.default_behavior), *every]

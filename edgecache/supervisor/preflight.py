@@ -133,7 +133,7 @@ def occupied_addresses(wanted: Iterable[Binding]) -> list[str]:
 
 def missing_files(config: Config) -> list[str]:
     """A line for each folder or file that a start needs and is not there; makes the state's."""
-    lines = [*missing_extras(config), *unopened_files(config)]
+    lines = [*missing_extras(config), *unopened_files(config), *broken_functions(config)]
     return lines + unusable_state_dir(config.state_dir)
 
 
@@ -154,6 +154,19 @@ def missing_extras(config: Config) -> list[str]:
             if quic_address(location) is not None
         ]
     return lines
+
+
+def broken_functions(config: Config) -> list[str]:
+    """A line for each function that could not be run."""
+    if not config.functions:
+        return []
+    from edgecache.functions.context import EngineMissingError, engine
+    from edgecache.functions.source_check import source_problems
+
+    try:
+        return source_problems(config, engine())
+    except EngineMissingError as error:
+        return [f"functions: {error}"]
 
 
 def unopened_files(config: Config) -> list[str]:

@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.config.functions import FunctionConfig
-from edgecache.functions.source_check import module_imports, runtime_problem, words
+from edgecache.config.functions import FunctionAssociation, FunctionConfig
+from edgecache.config.model import (
+    Behavior,
+    CachePolicy,
+    Config,
+    Distribution,
+    HeaderSelection,
+    Origin,
+)
+from edgecache.functions.context import engine
+from edgecache.functions.source_check import (
+    module_imports,
+    runtime_problem,
+    source_problems,
+    unseen_headers,
+    words,
+)
 from tests.functions.engine import FIRST, SECOND
 
 
@@ -60,3 +75,29 @@ def test_the_first_runtime_does_not_know_the_words_of_the_second(code: str, prob
     assert bool(found) == bool(problem)
     if "import" not in code:
         assert runtime_problem(FunctionConfig(name="f", code=code, runtime=SECOND)) == ""
+
+
+def test_every_source_is_checked_with_its_place() -> None:
+    good = FunctionConfig(name="a", code="function handler(e) { return e.request; }")
+    bad = FunctionConfig(name="b", code="function handler(e) {\n  let a = ;\n}")
+    told = source_problems(Config(functions=(good, bad)), engine())
+    assert told == ["functions[1].code: line 2: SyntaxError: unexpected token in expression: ';'"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_header_that_no_policy_names_is_seen_by_no_function(named: bool) -> None:
+    code = "function handler(e) { return e.request.headers['cloudfront-viewer-country']; }"
+    items = ("CloudFront-Viewer-Country",) if named else ("accept",)
+    behavior = Behavior(
+        origin="o",
+        cache_policy=CachePolicy(headers=HeaderSelection(behavior="whitelist", items=items)),
+        function_associations=(FunctionAssociation(event_type="viewer-request", function="a"),),
+    )
+    origins = (Origin(id="o", domain_name="h"),)
+    site = Distribution(id="E1", origins=origins, default_behavior=behavior)
+    config = Config(functions=(FunctionConfig(name="a", code=code),), distributions=(site,))
+    expected = (
+        "distributions[0].default_behavior.function_associations: a reads "
+        "cloudfront-viewer-country, which no policy names"
+    )
+    assert unseen_headers(config) == ([] if named else [expected])

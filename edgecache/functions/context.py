@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
@@ -204,9 +205,9 @@ class FunctionContext:
         if what == "meta":
             meta = store.meta()
             return True, {
-                "creationDateTime": meta.created,
-                "lastUpdatedDateTime": meta.modified,
-                "keyCount": meta.count,
+                "creationDateTime": _iso_time(meta.created_at),
+                "lastUpdatedDateTime": _iso_time(meta.modified_at),
+                "keyCount": meta.key_count,
             }
         value = store.get(key)
         return (False, f"KeyNotFound: {key}") if value is None else (True, value)
@@ -218,6 +219,10 @@ def _wrapped(code: str) -> str:
         f'(function(){{"use strict";{module_imports(code)}\n'
         ';return typeof handler==="function"?handler:undefined})'
     )
+
+
+def _iso_time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def _digest(name: str, key: str | None, data: str) -> str:

@@ -12,14 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from edgecache.observe.counters import Counters
-
-
-class KeyValueMeta(Struct, frozen=True):
-    """What a function may know of a key value store; times in ISO 8601."""
-
-    created: str
-    modified: str
-    count: int
+from edgecache.store.key_values import KeyValueMeta
 
 
 class KeyValueReader(Protocol):

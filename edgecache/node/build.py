@@ -160,6 +160,7 @@ class NodeParts:
         self._follower = self._log_follower()
         self.key_values = KeyValueFollower(self._follower.ask if self._follower else None)
         self.key_values.use_file(config, wall_clock())
+        self._functions.store_of = self.key_values.stores.get
         # A node waits for control's word before it trusts what it has.
         self._marks = InvalidationState(float("inf") if config.control is None else 0.0)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.functions.interface import KeyValueMeta, KeyValueReader
+from edgecache.functions.interface import KeyValueReader
+from edgecache.store.key_values import KeyValueMeta
 from tests.functions.engine import FIRST, NOW_MS, SECOND, context_of, event, ran, result
 
 
@@ -199,7 +200,14 @@ class Store:
         return key in self.values
 
     def meta(self) -> KeyValueMeta:
-        return KeyValueMeta("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", 2)
+        return KeyValueMeta(0.0, 86_400.5, 2)
+
+
+META = {
+    "creationDateTime": "1970-01-01T00:00:00.000+00:00",
+    "lastUpdatedDateTime": "1970-01-02T00:00:00.500+00:00",
+    "keyCount": 2,
+}
 
 
 def test_a_store_is_read_in_its_formats_and_opened_once_a_run() -> None:
@@ -211,11 +219,11 @@ def test_a_store_is_read_in_its_formats_and_opened_once_a_run() -> None:
         const bytes = await kvs.get('b', {format: 'bytes'});
         let missing = ''; try { await kvs.get('c'); } catch (e) { missing = '' + e; }
         return [a, b, bytes.length, bytes[3], await kvs.exists('a'), await kvs.exists('c'),
-                missing, (await kvs.meta()).keyCount, await kvs.count()]; }"""
+                missing, await kvs.meta(), await kvs.count()]; }"""
     output = ran(context_of(code, store_of=store))
     assert output.error == ""
     assert output.result == [
-        {"x": [1]}, "caf\u00e9", 5, 0xC3, True, False, "Error: KeyNotFound: c", 2, 2,
+        {"x": [1]}, "caf\u00e9", 5, 0xC3, True, False, "Error: KeyNotFound: c", META, 2,
     ]  # fmt: skip
     assert store.opened == 1
 

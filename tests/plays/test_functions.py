@@ -13,8 +13,9 @@ from edgecache.config.model import (
     CachePolicy,
     HeaderSelection,
 )
-from edgecache.functions.interface import KeyValueMeta, KeyValueReader
+from edgecache.functions.interface import KeyValueReader
 from edgecache.rules.viewer.geo import GeoPlace
+from edgecache.store.key_values import KeyValueMeta
 from tests.world.functions import associated
 from tests.world.play import Play
 
@@ -233,7 +234,7 @@ class Redirects:
         return key in self.values
 
     def meta(self) -> KeyValueMeta:
-        return KeyValueMeta("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", len(self.values))
+        return KeyValueMeta(0.0, 86_400.5, len(self.values))
 
 
 @TIERS

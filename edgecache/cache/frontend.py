@@ -176,6 +176,11 @@ class ViewerFrontend:
         self.buckets = self._world.buckets or own_buckets(b"", self._clock())
         self._pages = ErrorPages(tier, self._prepare)
 
+    @property
+    def functions(self) -> FunctionEvents | None:
+        """What runs functions; None: there is no engine."""
+        return self._world.functions
+
     def use_functions(self, functions: tuple[FunctionConfig, ...]) -> None:
         """The functions are these from now on."""
         if self._world.functions is not None:

@@ -11,8 +11,9 @@ An answer that a function has seen is nobody else's: it is never repeated by the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -57,11 +58,20 @@ NO_ENGINE = Refusal(
 
 
 class FunctionTrace(Struct):
-    """What functions made of a request and its response, for who explains it."""
+    """What functions made of a request and its response, line by line, for who explains it."""
 
-    request: tuple[Json, object] | None = None  # what it was shown, and what it gave back
-    response: tuple[Json, object] | None = None
-    problems: tuple[str, ...] = ()
+    lines: list[str] = msgspec.field(default_factory=list)
+
+    def tell(self, function: str, shown: Json, given: object) -> None:
+        """What a function was shown, and what it gave back, as far as the two differ."""
+        before, after = dict(_leaves("", shown)), dict(_leaves("", given))
+        changes = [f"- {name} {value}" for name, value in before.items() if name not in after]
+        for name, value in after.items():
+            if name not in before:
+                changes.append(f"+ {name} {value}")
+            elif value != before[name]:
+                changes.append(f"{name} {before[name]} -> {value}")
+        self.lines += [f"{function}: {change}" for change in changes or ["nothing is changed"]]
 
 
 class FunctionEvents:
@@ -92,6 +102,30 @@ class FunctionEvents:
         conclusion: Hit | Errand | Refusal = tier.decide(own, route, now)
         return self._hit(conclusion, own, record) if isinstance(conclusion, Hit) else conclusion
 
+    def explain(
+        self, routed: RoutedRequest, trace: FunctionTrace
+    ) -> tuple[Request, Route] | Refusal:
+        """What a viewer-request function makes of a request, told to `trace`; it is run and counted
+        as for any viewer.
+        """
+        record = FunctionRecord(b"explained")
+        request = replace(routed.request, id=record.id, functions=record)
+        if not routed.route.request_function:
+            return request, routed.route
+        self.trace = trace
+        try:
+            return self._at_request(request, routed.received.path, routed.route)
+        finally:
+            self.trace = None
+
+    def explain_hit(self, hit: Hit, request: Request, trace: FunctionTrace) -> None:
+        """What a viewer-response function makes of a hit, told to `trace`."""
+        self.trace = trace
+        try:
+            self._hit(hit, request, _record_of(request))
+        finally:
+            self.trace = None
+
     def _at_request(
         self, request: Request, received_path: bytes, route: Route
     ) -> tuple[Request, Route] | Refusal:
@@ -105,7 +139,7 @@ class FunctionEvents:
             output = self._run(route.request_function, event, asked)
             record.request_data = output.data or ""
             if self.trace is not None:
-                self.trace.request = (shown, output.result)
+                self.trace.tell(route.request_function, shown, output.result)
             if is_response(output.result):
                 empty = response_object(200, b"", ())
                 given = applied_response((), empty, output.result, "viewer-request")
@@ -164,7 +198,7 @@ class FunctionEvents:
             output = self._run(route.response_function, event, request)
             record.response_data = output.data or ""
             if self.trace is not None:
-                self.trace.response = (shown, output.result)
+                self.trace.tell(route.response_function, shown, output.result)
             given = applied_response(head[2], shown, output.result)
         except ValidationProblem as problem:
             return self._invalid(route.response_function, problem, record)
@@ -196,7 +230,7 @@ class FunctionEvents:
 
     def _failed(self, error: FunctionError, record: FunctionRecord) -> Refusal:
         if self.trace is not None:
-            self.trace.problems += (f"{error.failure}: {error}",)
+            self.trace.lines.append(f"{error.failure}: {error}")
         record.problem = str(error)
         status = 502 if error.failure is FunctionFailure.VALIDATION else 503
         word = str(error.failure)
@@ -204,6 +238,15 @@ class FunctionEvents:
             status, _WHY[error.failure], word, result=_RESULTS[error.failure],
             reason=word, functions=record,
         )  # fmt: skip
+
+
+def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
+    """Every value in an object, with its path, as JSON."""
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _leaves(f"{path}.{name}" if path else name, inner)
+    elif value != {} or not path:
+        yield path, msgspec.json.encode(value).decode()
 
 
 def _record_of(request: Request) -> FunctionRecord:

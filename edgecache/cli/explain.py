@@ -170,6 +170,8 @@ def _add_place(tree: Tree, place: PlaceExplanation) -> None:
 def _add_node(tree: Tree, node: TierExplanation) -> None:
     why = f" ({node.why})" if node.why else ""
     branch = _add(tree, f"{node.node}: {node.now}{why}")
+    for line in node.functions:
+        _add(branch, f"function {line}")
     for entry in node.stored:
         _add_entry(branch, entry)
 

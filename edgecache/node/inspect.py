@@ -8,6 +8,7 @@ a time in threads that read, so that viewers go before it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import nlargest
@@ -17,6 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from edgecache.cache.frontend import ViewerFrontend
+from edgecache.cache.function_events import FunctionTrace
 from edgecache.cache.lookup import decide_entry
 from edgecache.cache.outcome import FetchErrand, Hit, Refusal, SlicesErrand
 from edgecache.cache.peer_frontend import Frontend
@@ -146,17 +148,26 @@ class Inspector:
 
     def story(self, request: Request, now: float) -> TierExplanation:
         """The explanation of a request."""
-        found = self._routed(request)
+        trace = FunctionTrace()
+        found = self._routed(request, trace)
         if found is None:
             return self._explanation(LookupExplanation.REFUSE, "no site answers to this host")
+        if isinstance(found, Refusal):
+            told = self._explanation(LookupExplanation.REFUSE, str(found.result))
+            return dataclasses.replace(told, functions=tuple(trace.lines))
         inner, route = found
         inner = without_connection_options(inner)
         passes = bypass(inner, route)
         if passes is not None:
-            return self._explanation(LookupExplanation.BYPASS, passes)
-        return self._looked_up(self.front.tier, inner, route, now)
+            told = self._explanation(LookupExplanation.BYPASS, passes)
+        else:
+            told = self._looked_up((inner, route), now, trace)
+        return dataclasses.replace(told, functions=tuple(trace.lines))
 
-    def _routed(self, request: Request) -> tuple[Request, Route] | None:
+    def _routed(
+        self, request: Request, trace: FunctionTrace
+    ) -> tuple[Request, Route] | Refusal | None:
+        """The request that is looked up, and its route; a refusal is the answer of a function."""
         if not isinstance(self.front, ViewerFrontend):
             routed = self.front.routed(request)
             return None if isinstance(routed, Refusal) else routed
@@ -167,9 +178,15 @@ class Inspector:
             client=("", 0),
         )
         where = locate_unsigned(viewer, self.front.table)
-        return None if where is None else (where.request, where.route)
+        functions = self.front.functions
+        if where is None or functions is None:
+            return None if where is None else (where.request, where.route)
+        return functions.explain(where, trace)
 
-    def _looked_up(self, tier: Tier, request: Request, route: Route, now: float) -> TierExplanation:
+    def _looked_up(
+        self, found: tuple[Request, Route], now: float, trace: FunctionTrace
+    ) -> TierExplanation:
+        tier, (request, route) = self.front.tier, found
         entries = tier.filtered.peek(cache_key(request, route))
         if not entries:
             reserve, key = tier.world.reserve, cache_key(request, route)
@@ -182,6 +199,9 @@ class Inspector:
         if own is None:
             return self._explanation(LookupExplanation.FETCH, MissReason.VARIANT, held)
         concluded = decide_entry(own, request, route, now)
+        functions = self.front.functions if isinstance(self.front, ViewerFrontend) else None
+        if functions is not None and isinstance(concluded, Hit):
+            functions.explain_hit(concluded, request, trace)
         return self._explanation(*_words(concluded), held)
 
     def _explanation(

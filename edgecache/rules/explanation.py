@@ -124,6 +124,7 @@ class TierExplanation:
     now: LookupExplanation
     why: str = ""  # the reason word, as in Cache-Status
     stored: tuple[StoredExplanation, ...] = ()
+    functions: tuple[str, ...] = ()  # what they make of request and response, line by line
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +280,11 @@ def _viewer_rules(where: RoutedRequest) -> tuple[str, ...]:
     if route.origin_fields:
         names = ", ".join(text(name) for name, _ in route.origin_fields)
         rules.append(f"request_headers: {names} set towards the origin")
+    if route.request_function:
+        rules.append(
+            f"function {route.request_function} runs at viewer-request: what is told here of the"
+            " key and the origin is of the request before it; each edge tells what it makes of it"
+        )
     auth = route.behavior.basic_auth
     if auth is not None:
         rules.append(f"basic_auth: a user of {auth.file} may enter (no password is asked for here)")

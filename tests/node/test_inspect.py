@@ -18,6 +18,7 @@ from edgecache.store.memory import MemoryStore
 from tests.rules.pieces import NOW, answer, asks
 from tests.store.reserve.held_bucket import SETTINGS, HeldBucket
 from tests.world.credentials import sent_by
+from tests.world.functions import associated
 from tests.world.play import Play, Scene
 
 OURS = ("edgecache-peer: good", "edgecache-explain: 1")
@@ -61,6 +62,36 @@ def test_before_and_after_it_is_stored(play: Play) -> None:
     assert (passed.now, passed.why) == (LookupExplanation.BYPASS, "method")
     nowhere = told(play, asks("/a", host=b"elsewhere.test"))
     assert nowhere.now is LookupExplanation.REFUSE
+
+
+def test_functions_tell_what_they_change() -> None:
+    request = """function handler(e) {
+        if (e.request.uri === '/own') return {statusCode: 404};
+        e.request.uri = '/b'; e.request.headers['x-a'] = {value: '1'};
+        delete e.request.querystring.q; return e.request; }"""
+    response = "function handler(e) { e.response.statusCode = 203; return e.response; }"
+    play = Play(Scene(**associated(request, response)))
+    before = told(play, asks("/a?q=1"))
+    assert (before.now, before.why) == (LookupExplanation.FETCH, "absent")
+    assert before.functions == (
+        'at-viewer-request: - querystring.q.value "1"',
+        'at-viewer-request: uri "/a" -> "/b"',
+        'at-viewer-request: + headers.x-a.value "1"',
+    )
+    play.viewer().asks("/a?q=1")
+    play.origin.hears("/b")
+    play.origin.answers(200, "body", cache="max-age=60")
+    play.viewer().gets(203)
+    after = told(play, asks("/other"))
+    assert after.now is LookupExplanation.HIT
+    assert after.functions[-1] == "at-viewer-response: statusCode 200 -> 203"
+    own = told(play, asks("/own"))
+    assert (own.now, own.why) == (LookupExplanation.REFUSE, "FunctionGeneratedResponse")
+    assert "at-viewer-request: + statusCode 404" in own.functions
+    play.close()
+    broken = Play(Scene(**associated("function handler() { throw new Error('x'); }")))
+    assert told(broken, asks("/a")).functions == ("FunctionExecutionError: Error: x (line 1)",)
+    broken.close()
 
 
 def test_a_reserve_is_asked_before_the_origin() -> None:

@@ -99,6 +99,7 @@ OF_HTTP2 = frozenset({
     "test_entry_update",
     "test_failover",
     "test_freshness_and_validation",
+    "test_functions",
     "test_head_updates",
     "test_invalidation_kinds",
     "test_invalidation_races",

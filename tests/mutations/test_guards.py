@@ -24,6 +24,8 @@ COPIED = (
     "tests/measurements.py",
     "tests/skips.py",
     "tests/skips.txt",
+    "tests/functions/engine.py",
+    "tests/functions/hostile_programs.tsv",
     "tests/control/conftest.py",
     "tests/control/state/test_postgresql.py",
     "tests/plays/letters.py",

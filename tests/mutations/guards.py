@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.mutations.access_list_guards import ACCESS_LIST_GUARDS
 from tests.mutations.control_guards import CONTROL_GUARDS
-from tests.mutations.function_guards import FUNCTION_GUARDS
 from tests.mutations.guard import Guard as Guard
 from tests.mutations.http2_guards import HTTP2_GUARDS
 from tests.mutations.reserve_guards import RESERVE_GUARDS
@@ -338,7 +337,6 @@ GUARDS = (
     ),
     *VIEWER_RULE_GUARDS,
     *HTTP2_GUARDS,
-    *FUNCTION_GUARDS,
     *TRACE_GUARDS,
     *ACCESS_LIST_GUARDS,
     *CONTROL_GUARDS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutations.function_guards import FUNCTION_GUARDS
 from tests.mutations.guard import Guard
 
 PASSWORDS = "tests/plays/test_basic_auth.py"
@@ -63,4 +64,5 @@ VIEWER_RULE_GUARDS = (
         "test_only_a_trusted_proxy_",
         "tests/plays/test_trusted_proxies.py",
     ),
+    *FUNCTION_GUARDS,
 )

@@ -95,8 +95,10 @@ def test_a_context_that_broke_is_made_anew() -> None:
     given = event()
     given["request"]["headers"]["bad"] = {"value": "1"}
     for _ in range(3):
+        before = world.runner.size_bytes
         with pytest.raises(FunctionError, match="memory"):
             world.runner.run(Run("a", given, None))
+        assert world.runner.size_bytes <= before - 300_000 or before == 0
         assert world.runs("a") == world.runs("bystander") == "/"
     assert world.runner.size_bytes < 4 * 1024 * 1024
 

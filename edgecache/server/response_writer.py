@@ -1,7 +1,6 @@
 """Response writer: sends one outcome, or the page that says why there is none, to a viewer stream.
 
-Law: a body that breaks off is an aborted stream; a response is logged once, however it ends. What
-is sent here is of no version of HTTP: see `stream`.
+Law: a body that breaks off is an aborted stream; a response is logged once, however it ends.
 """
 
 from __future__ import annotations
@@ -191,10 +190,9 @@ class ResponseWriter:
             body.open_ended = True
 
     async def _run(self, errand: Errand, body: ViewerBody | None) -> None:
-        outcome: Outcome | None = None
+        outcome: Outcome | Refusal | None = None
         listener, self._route = self._listener, errand.route
-        self._id = errand.request.id or self._id  # another tier of ours has given it one
-        self._functions = errand.request.functions
+        self._id, self._functions = errand.request.id or self._id, errand.request.functions
         try:
             traces: Traces = (errand.request.trace, errand.request.amzn_trace)
             if listener.tracing is not None:
@@ -224,14 +222,22 @@ class ResponseWriter:
         finally:
             if body is not None and (outcome is None or errand.why is not MissReason.GRPC):
                 body.close()
-        if isinstance(outcome, Refusal):  # a function has answered instead
-            self.send_refusal(outcome, listener.clock())
-            return
+        try:
+            if isinstance(outcome, Refusal):  # a function has answered instead
+                self.send_refusal(outcome, listener.clock())
+            else:
+                await self._send_counted(outcome, errand)
+        finally:
+            if body is not None:  # of a call it went up until now
+                body.close()
+
+    async def _send_counted(self, outcome: Outcome, errand: Errand) -> None:
+        """Send an outcome, unless it would hold one more connection to the origin than it may."""
         long_lived = self._long_lived(outcome)
         client = "" if long_lived is None else self._at_origin(errand)
         if long_lived is not None and not long_lived.take(client, self._each_max(outcome, errand)):
             cast(Body, outcome.body).close()
-            self.send_refusal(CROWDED, listener.clock())
+            self.send_refusal(CROWDED, self._listener.clock())
             return
         try:
             await self._send(outcome, errand.request, errand.route)
@@ -239,16 +245,13 @@ class ResponseWriter:
             logger.exception("an answer failed on its way out: id %s", self._id.decode())
             self._stream.abort()
         finally:
-            if body is not None:  # of a call it went up until now
-                body.close()
             if long_lived is not None:
                 long_lived.give_back(client)
 
     def _record_left(self, errand: Errand) -> None:
         """The viewer left before there was an answer."""
-        left = RequestOutcome(0, CacheResult.ERROR, 0, detail="ClientHungUpRequest")
-        left.reason = errand.why
-        self._record(left)
+        detail = "ClientHungUpRequest"
+        self._record(RequestOutcome(0, CacheResult.ERROR, 0, detail=detail, reason=errand.why))
 
     def send_hit(self, hit: Hit, request: Request, now: float) -> None:
         """Send what a stored entry gives, where hits are not kept as rendered for the wire."""
@@ -266,8 +269,7 @@ class ResponseWriter:
             self._stream.close_after()
         if refusal.functions is not None:
             self._id, self._functions = refusal.functions.id, refusal.functions
-        if refusal.asked is not None:
-            self._route = refusal.asked[1]
+        self._route = self._route if refusal.asked is None else refusal.asked[1]
         outcome = self._listener.refuse(refusal, self._id, now)
         asked = refusal.asked if errand is None else (errand.request, errand.route)
         fields = self._dressed(outcome, asked)
@@ -275,8 +277,8 @@ class ResponseWriter:
         body = b"" if of_head or not isinstance(outcome.body, bytes) else outcome.body
         self._send_whole(outcome, fields, body)
         self._record(self._recorded(outcome, fields, refusal.detail, refusal.reason))
-        if refusal.given is None:
-            self._listener.request_log.counters.refusals[refusal.reason or "other"] += 1
+        refusals = self._listener.request_log.counters.refusals
+        refusals[refusal.reason or "other"] += refusal.given is None
 
     async def _fetch(self, errand: Errand, body: ViewerBody | None) -> Outcome | Refusal:
         """What comes of the errand, unless as many as may are under way."""

@@ -16,8 +16,8 @@ from msgspec import structs
 from edgecache.cache.frontend import ViewerErrand
 from edgecache.cache.outcome import Hit, Outcome, Refusal
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
-from edgecache.config.caches import allows_http2, allows_http3
 from edgecache.cache.rule_answers import refusal
+from edgecache.config.caches import allows_http2, allows_http3
 from edgecache.config.model import Limits
 from edgecache.http.dates import format_date
 from edgecache.http.head import parse_request_head

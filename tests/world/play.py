@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend
-from edgecache.cache.function_events import FunctionEvents
 from edgecache.cache.tier import Tier
 from edgecache.config.functions import FunctionConfig
 from edgecache.config.model import (
@@ -26,8 +25,7 @@ from edgecache.config.model import (
     Selection,
     SemanticsName,
 )
-from edgecache.functions.interface import FunctionLog, FunctionWorld, StoreOf, no_store
-from edgecache.functions.runner import FunctionRunner
+from edgecache.functions.interface import FunctionLog, StoreOf, no_store
 from edgecache.observe.access_log import AccessLog
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import compile_routes
@@ -50,6 +48,7 @@ from edgecache.upstream.origin_group import GroupUpstream
 from tests.store.disk.disk_world import HeldThreads
 from tests.store.reserve.held_bucket import HeldBucket, at_once
 from tests.world.clock import FakeClock, FakeLoop
+from tests.world.functions import function_events
 from tests.world.http2_viewer import Http2Viewer
 from tests.world.http3_viewer import Http3Viewer
 from tests.world.operator import Operator
@@ -236,19 +235,6 @@ class Play:
         store = MemoryStore(self.scene.memory_bytes, account=self.account)
         return Tier(name, store, upstream, world, disk)
 
-    def _functions(self, config: Config) -> FunctionEvents:
-        world = FunctionWorld(
-            _no_cpu,
-            self.clock,
-            self.scene.stores,
-            self.function_logs.append,
-            ("LHR50", "192.0.2.80", "eu-west-2"),
-            self._counters,
-        )
-        events = FunctionEvents(FunctionRunner(world), RequestIds(_counting_bytes()).next)
-        events.use(config.functions)
-        return events
-
     def _reserve(self, bucket: HeldBucket, world: TierEnvironment) -> ReserveStore:
         bucket.account = self.account
         spawn, counters, marks = self._spawn, self._counters, world.marks
@@ -284,7 +270,9 @@ class Play:
         table = compile_routes(config)
         world = self.scene.world
         if self.scene.functions:
-            world = replace(world, functions=self._functions(config))
+            ids = RequestIds(_counting_bytes()).next
+            parts = (self.clock, self.scene.stores, self.function_logs, self._counters)
+            world = replace(world, functions=function_events(config, parts, ids))
         front = ViewerFrontend(self.edge, table, "cloudfront", world)
         proxies = self.scene.trusted_proxies
         traced = config.tracing.context != "ignore" or config.tracing.amzn_trace_id
@@ -301,11 +289,6 @@ class Play:
         )
         listener.use_http2(Http2HeadCache() if self.scene.memo else None)
         return listener
-
-
-def _no_cpu() -> float:
-    """A thread that takes none: whether a function is throttled is for tests that say so."""
-    return 0.0
 
 
 def _counting_bytes() -> Any:

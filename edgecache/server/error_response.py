@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from html import escape
 
+from edgecache.cache.error_pages import retry_after
 from edgecache.cache.frontend import product_name
-from edgecache.cache.outcome import CacheStatus, Outcome, Refusal
+from edgecache.cache.outcome import CacheStatus, Errand, Outcome, Refusal
 from edgecache.functions.event import FunctionResponse
 from edgecache.http.message import Fields, first_value
+from edgecache.upstream.faults import Fault, UpstreamError
 
 _PAGE = """<!DOCTYPE html>
 <html><head><meta charset="utf-8"><title>ERROR: The request could not be satisfied</title></head>
@@ -30,6 +32,19 @@ _SIGNATURE = """<?xml version="1.0" encoding="UTF-8"?>\
 RETRY_AFTER_S = b"1"  # shed load comes back soon, spread by the clients' own delays
 # CloudFront closes after these of its own pages, and keeps the connection after 403, 404, 502-504.
 CLOSING = frozenset({400, 405, 414, 416, 500, 501})
+# CloudFront's x-edge-detailed-result-type, by what failed upstream; "OriginCommError" for the rest.
+FAULT_DETAILS = {
+    Fault.REFUSED: "OriginConnectError",
+    Fault.CONNECT_TIMEOUT: "OriginConnectError",
+    Fault.NAME: "OriginDnsError",
+    Fault.FORBIDDEN: "OriginAddressForbidden",
+    Fault.TLS: "OriginConnectError",
+    Fault.MALFORMED: "OriginInvalidResponseError",
+    Fault.HEAD_TOO_BIG: "OriginHeaderTooBigError",
+    Fault.TOO_BIG: "OriginError",
+    Fault.BUSY: "CapacityExceeded",
+    Fault.OPEN: "OriginCircuitOpen",
+}
 
 
 def page(refusal: Refusal, brand: str, request_id: bytes, date: bytes) -> Outcome:
@@ -85,3 +100,20 @@ def _given(refusal: Refusal, given: FunctionResponse, product: bytes, date: byte
         result=refusal.result,
         trace=CacheStatus(why=refusal.tried, detail=refusal.detail),
     )
+
+
+def failure(error: UpstreamError, errand: Errand) -> Refusal:
+    """The page for an upstream that failed, or is not to be asked."""
+    if error.fault is Fault.MAINTENANCE:
+        rule, fields = errand.route.behavior.maintenance, retry_after(errand.route)
+        return Refusal(
+            503,
+            rule.message,
+            "Maintenance",
+            fields=fields,
+            tried=errand.why,
+            reason=error.fault,
+        )
+    detail = FAULT_DETAILS.get(error.fault, "OriginCommError")
+    why = "The origin gave no usable response."
+    return Refusal(error.status, why, detail, tried=errand.why, reason=error.fault)

@@ -13,7 +13,6 @@ from typing import cast
 from msgspec.structs import replace
 
 from edgecache.cache.bodies import StoredBody
-from edgecache.cache.error_pages import retry_after
 from edgecache.cache.fill import FillBody
 from edgecache.cache.frontend import DecisionErrand, ViewerErrand
 from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
@@ -36,7 +35,7 @@ from edgecache.rules.routing import Route
 from edgecache.rules.viewer.client_shares import ClientShares
 from edgecache.rules.viewer.rate_limits import BodyPace
 from edgecache.runtime.environment import pause
-from edgecache.server.error_response import CLOSING
+from edgecache.server.error_response import CLOSING, failure
 from edgecache.server.listener import FAILED, Listener
 from edgecache.server.output_buffer import whole_of
 from edgecache.server.request_log import RequestOutcome, RequestSummary
@@ -49,19 +48,7 @@ from edgecache.upstream.tunnel import Tunnel
 
 logger = logging.getLogger("edgecache.server")
 
-# CloudFront's x-edge-detailed-result-type, by what failed upstream; "OriginCommError" for the rest.
-FAULT_DETAILS = {
-    Fault.REFUSED: "OriginConnectError",
-    Fault.CONNECT_TIMEOUT: "OriginConnectError",
-    Fault.NAME: "OriginDnsError",
-    Fault.FORBIDDEN: "OriginAddressForbidden",
-    Fault.TLS: "OriginConnectError",
-    Fault.MALFORMED: "OriginInvalidResponseError",
-    Fault.HEAD_TOO_BIG: "OriginHeaderTooBigError",
-    Fault.TOO_BIG: "OriginError",
-    Fault.BUSY: "CapacityExceeded",
-    Fault.OPEN: "OriginCircuitOpen",
-}
+CALLS = (b"grpc", b"grpcs")  # cs-protocol of calls of gRPC; in clear is our own
 
 
 def is_paced(hit: Hit, request: Request) -> bool:
@@ -73,25 +60,6 @@ def is_paced(hit: Hit, request: Request) -> bool:
     size = hit.entry.length if plan.span is None else plan.span.length
     return bool(plan.spans) or size > rate.after_bytes
 
-
-def _failure(error: UpstreamError, errand: Errand) -> Refusal:
-    """The page for an upstream that failed, or is not to be asked."""
-    if error.fault is Fault.MAINTENANCE:
-        rule, fields = errand.route.behavior.maintenance, retry_after(errand.route)
-        return Refusal(
-            503,
-            rule.message,
-            "Maintenance",
-            fields=fields,
-            tried=errand.why,
-            reason=error.fault,
-        )
-    detail = FAULT_DETAILS.get(error.fault, "OriginCommError")
-    why = "The origin gave no usable response."
-    return Refusal(error.status, why, detail, tried=errand.why, reason=error.fault)
-
-
-CALLS = (b"grpc", b"grpcs")  # cs-protocol of calls of gRPC; in clear is our own
 
 CROWDED = Refusal(
     503, "Too many of this kind at once from one address.", "CapacityExceeded", reason="crowded"
@@ -209,7 +177,7 @@ class ResponseWriter:
             if body is not None and body.broken:
                 self._refuse_body(body.refusal_status)
                 return
-            self.send_refusal(_failure(error, errand), listener.clock(), errand)
+            self.send_refusal(failure(error, errand), listener.clock(), errand)
             return
         except asyncio.CancelledError:
             self._record_left(errand)
@@ -304,7 +272,7 @@ class ResponseWriter:
             outcome = await self._listener.frontend.run(errand, body, self._send_interim)
         finally:
             connections.errands.give_back(self._network)
-        if errand.why is MissReason.UPGRADE:
+        if errand.why is MissReason.UPGRADE and isinstance(outcome, Outcome):
             self._require_handshake(outcome)
         return outcome
 

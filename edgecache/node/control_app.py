@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -37,7 +38,9 @@ from edgecache.config.model import Config, Control
 from edgecache.config.refused_distributions import start_lines
 from edgecache.control.acme.issuance import ORDERS, certificate_services
 from edgecache.control.cloudfront.context import ApiServices as ApiWorld
+from edgecache.control.cloudfront.context import FunctionTester
 from edgecache.control.cloudfront.endpoint import ApiEndpoint
+from edgecache.control.cloudfront.functions import function_tester
 from edgecache.control.cloudfront.key_value_data import KeyValueEndpoint
 from edgecache.control.cloudfront.operations import actions
 from edgecache.control.cloudfront.origin_reach import unreachable_origins
@@ -153,7 +156,7 @@ def _application(
     def deployed(generation: int) -> bool:
         return generation <= log.live.last_seq and everywhere.applied_everywhere(generation)
 
-    shared = ApiWorld(catalog, invalidations, deployed, thread.run)
+    shared = ApiWorld(catalog, invalidations, deployed, thread.run, _function_tester(catalog))
     made = _access_keys(state, thread, secrets)
     keys = AccessKeyHandlers(made, secrets.callers, catalog, thread.run)
     enrollment = machines.enrollment(catalog, secrets.tokens, secrets.part, thread.run)
@@ -162,6 +165,10 @@ def _application(
     app.router.routes += _operator_routes(shared, secrets, handlers)
 
     return app, partial(_end, log, thread)
+
+
+def _function_tester(catalog: Catalog) -> FunctionTester:
+    return function_tester(catalog.key_values, wall_clock, time.thread_time)
 
 
 def _published(config: Config, state: StateDatabase, log: ControlLog) -> Catalog:

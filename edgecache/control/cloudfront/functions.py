@@ -7,6 +7,7 @@ LIVE: that is what distributions name and nodes are told of, and only where a be
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,8 @@ from edgecache.config.functions import FunctionConfig
 from edgecache.config.model import Config
 from edgecache.config.problems import ProblemCode, Problems
 from edgecache.control.cloudfront.context import (
+    FunctionTester,
+    FunctionTestResult,
     OperationContext,
     Run,
     arn,
@@ -32,7 +35,12 @@ from edgecache.control.cloudfront.preconditions import (
 from edgecache.control.cloudfront.resources import distributions_using
 from edgecache.control.cloudfront.tags import merge_tags
 from edgecache.control.state.functions import DEVELOPMENT, LIVE, function_config
+from edgecache.control.state.key_values import KeyValues
 from edgecache.control.state.resources import Resource, ResourceKind, ResourceSource, random_id
+from edgecache.functions.context import EngineMissingError
+from edgecache.functions.event import is_response
+from edgecache.functions.interface import FunctionWorld
+from edgecache.functions.runner import run_test
 
 KIND = ResourceKind.FUNCTION
 MISSING = "NoSuchFunctionExists"
@@ -164,8 +172,7 @@ def test_function(call: OperationContext) -> Document:
         raise ApiError("UnsupportedOperation", "There is no engine to run functions.")
     tested = function_config(one.id, one.config["Stages"][stage], stage)
     result = tester(tested, event)
-    answers = isinstance(result.result, dict) and "statusCode" in result.result
-    kind = "response" if answers else "request"
+    kind = "response" if is_response(result.result) else "request"
     output = "" if result.error else json.dumps({kind: result.result}, ensure_ascii=False)
     return {
         "TestResult": {
@@ -176,6 +183,21 @@ def test_function(call: OperationContext) -> Document:
             "FunctionOutput": output,
         }
     }
+
+
+def function_tester(
+    values: KeyValues, clock: Callable[[], float], cpu_clock: Callable[[], float]
+) -> FunctionTester:
+    """Runs functions in this process; `clock` is wall time, `cpu_clock` this thread's."""
+    world = FunctionWorld(cpu_clock, clock, values.reader)
+
+    def tested(function: FunctionConfig, event: Document) -> FunctionTestResult:
+        try:
+            return run_test(function, event, world)
+        except EngineMissingError as error:
+            raise ApiError("UnsupportedOperation", f"{error}.") from None
+
+    return tested
 
 
 def _function(call: OperationContext) -> Resource:

@@ -74,7 +74,6 @@ def require_allowed(
 
     InvalidOrigin, InvalidArgument, CNAMEAlreadyExists, InvalidOrigin...Timeout.
     """
-    _require_engine(call, config)
     for place, trouble in origin_problems(config, call.catalog.file):
         raise ApiError("InvalidOrigin", f"The parameter {place}: {trouble}.")
     for code, place, trouble in _timeout_problems(config, before.config if before else {}):
@@ -92,17 +91,6 @@ def require_allowed(
                 place = f"Aliases.Items[{index}]"
                 trouble = f"{quoted(alias)} is already that of the distribution {site.id}"
                 raise ApiError("CNAMEAlreadyExists", f"The parameter {place}: {trouble}.")
-
-
-def _require_engine(call: OperationContext, config: dict[str, Any]) -> None:
-    """InvalidFunctionAssociation where functions are named and nothing runs them."""
-    behaviors = [config["DefaultCacheBehavior"], *config["CacheBehaviors"].get("Items", ())]
-    named = any(one.get("FunctionAssociations", {}).get("Items") for one in behaviors)
-    if named and call.services.test_function is None:
-        raise ApiError(
-            "InvalidFunctionAssociation",
-            "The parameter FunctionAssociations: not supported: functions are not run.",
-        )
 
 
 def _timeout_problems(

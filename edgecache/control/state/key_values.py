@@ -19,6 +19,7 @@ from edgecache.config.key_value_stores import KeyValueStoreConfig, items_bytes
 from edgecache.control.state.database import UNASKED, Authorship, StateDatabase
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.resources import random_id
+from edgecache.store.key_values import KeyValueMeta
 
 CHANGES_KEPT_S = 60.0  # of former versions, in the log; who comes later asks for all of a store
 ROWS_AT_ONCE = 200
@@ -41,6 +42,26 @@ class KeyValueFacts:
     digest: str = ""
 
 
+class StoredReader:
+    """A KeyValueReader of what a store holds in the database, for one run of a function there.
+
+    Used inside `StateDatabase.writing`, or where nobody else writes: it reads key by key.
+    """
+
+    def __init__(self, values: KeyValues, facts: KeyValueFacts) -> None:
+        self._values, self._facts = values, facts
+
+    def get(self, key: str) -> str | None:
+        return self._values.value(self._facts.id, key) if "\0" not in key else None
+
+    def exists(self, key: str) -> bool:
+        return self.get(key) is not None
+
+    def meta(self) -> KeyValueMeta:
+        facts = self._facts
+        return KeyValueMeta(facts.created_at, facts.modified_at, facts.items)
+
+
 class KeyValues:
     """Tables of what stores hold. Changed inside `StateDatabase.writing`, on the state's thread."""
 
@@ -54,6 +75,11 @@ class KeyValues:
             f"SELECT {_FACTS} FROM key_value_stores WHERE id = ?", (id,)
         ).fetchone()
         return None if row is None else KeyValueFacts(*row)
+
+    def reader(self, id: str) -> StoredReader | None:
+        """A store as a function that is tested reads it."""
+        facts = self.facts(id)
+        return None if facts is None else StoredReader(self, facts)
 
     def etag(self, facts: KeyValueFacts) -> str:
         """The version of a store's content, as the data plane tells it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from edgecache.config.load import load
 from edgecache.control.cloudfront.authentication import AccessKey, CallerAuthentication, access_keys
 from edgecache.control.cloudfront.context import ApiServices
 from edgecache.control.cloudfront.endpoint import ApiEndpoint
+from edgecache.control.cloudfront.functions import function_tester
 from edgecache.control.cloudfront.key_value_data import KeyValueEndpoint
 from edgecache.control.cloudfront.operations import actions
 from edgecache.control.nodes.barrier import Barrier
@@ -144,10 +146,12 @@ class Desk:
         self.invalidations = Invalidations(
             self.state, self.log, self.barrier, lambda: self.now, random
         )
+        tester = function_tester(self.catalog.key_values, lambda: self.now, time.thread_time)
         self.world = ApiServices(
             self.catalog,
             self.invalidations,
             lambda generation: self.deployed,
+            test_function=tester,
         )
         endpoint = ApiEndpoint(self.world, callers, actions(), self._pause, random)
         handlers = {**RestApi(self.world, tokens).handlers(), **self.key_handlers()}

@@ -12,14 +12,7 @@ from botocore.exceptions import ClientError
 from edgecache.config.checks.functions import FUNCTIONS_MAX
 from edgecache.config.functions import CODE_BYTES_MAX, FunctionAssociation, FunctionConfig
 from edgecache.control.state.resources import ResourceKind
-from tests.control.cloudfront.desk import Desk, code_of, site
-
-
-@pytest.fixture(autouse=True)
-def _runs_functions(desk: Desk) -> None:
-    """As where there is an engine."""
-    object.__setattr__(desk.world, "test_function", lambda *_: Outcome())
-
+from tests.control.cloudfront.desk import LOCATION_ALONE, Desk, code_of, open_desk, site
 
 CODE = b"function handler(event) { return event.request; }"
 CONFIG = {"Comment": "c", "Runtime": "cloudfront-js-2.0"}
@@ -281,13 +274,51 @@ def test_functions_have_tags(client: Any) -> None:
     assert client.list_tags_for_resource(Resource=f"{ARN}f")["Tags"]["Items"] == []
 
 
-def test_nothing_names_or_tests_a_function_where_none_is_run(desk: Desk, client: Any) -> None:
-    object.__setattr__(desk.world, "test_function", None)
-    etag = create(client)["ETag"]
-    publish(client)
-    wanted = site("r", DefaultCacheBehavior=behavior("f"))
-    assert refused(client.create_distribution, DistributionConfig=wanted) == (
-        "InvalidFunctionAssociation", 400,
-    )  # fmt: skip
-    given = {"Name": "f", "IfMatch": etag, "EventObject": json.dumps(EVENT).encode()}
-    assert refused(client.test_function, **given) == ("UnsupportedOperation", 400)
+def test_a_function_of_the_file_is_shown_and_changed_there_alone(tmp_path: Any) -> None:
+    (tmp_path / "f.js").write_bytes(CODE)
+    declared = '\n[[functions]]\nname = "f"\ncode_file = "f.js"\n'
+    with open_desk(tmp_path, LOCATION_ALONE + declared) as desk:
+        client = desk.client()
+        found = client.describe_function(Name="f")
+        assert found["FunctionSummary"]["Status"] == "UNASSOCIATED"
+        assert found["FunctionSummary"]["FunctionMetadata"]["Stage"] == "LIVE"
+        assert client.get_function(Name="f")["FunctionCode"].read() == CODE
+        for call in (client.publish_function, client.delete_function):
+            assert refused(call, Name="f", IfMatch=found["ETag"]) == ("AccessDenied", 403)
+        client.create_distribution(DistributionConfig=site("r", DefaultCacheBehavior=behavior("f")))
+        assert [one.name for one in desk.catalog.published.functions] == ["f"]
+
+
+READS = b"""import cf from 'cloudfront';
+async function handler(event) {
+    const values = cf.kvs();
+    console.log('looking');
+    event.request.uri = await values.get('/old');
+    return event.request;
+}"""
+
+
+def test_what_an_engine_says_of_a_test(desk: Desk, client: Any) -> None:
+    store = client.create_key_value_store(Name="r")["KeyValueStore"]
+    values = desk.values_client()
+    etag = values.describe_key_value_store(KvsARN=store["ARN"])["ETag"]
+    reads = {"Quantity": 1, "Items": [{"KeyValueStoreARN": store["ARN"]}]}
+    config = CONFIG | {"KeyValueStoreAssociations": reads}
+    version = create(client, FunctionConfig=config, FunctionCode=READS)["ETag"]
+    given = {"Name": "f", "IfMatch": version, "EventObject": json.dumps(EVENT).encode()}
+    result = client.test_function(**given)["TestResult"]
+    assert result["FunctionErrorMessage"]  # the key is not there
+    values.put_key(KvsARN=store["ARN"], Key="/old", Value="/new", IfMatch=etag)
+    result = client.test_function(**given)["TestResult"]
+    assert result["FunctionErrorMessage"] == ""
+    assert json.loads(result["FunctionOutput"])["request"]["uri"] == "/new"
+    assert result["FunctionExecutionLogs"] == ["looking"]
+    assert 1 <= int(result["ComputeUtilization"]) <= 100
+
+
+def test_a_source_that_is_none_is_told_by_a_test(client: Any) -> None:
+    version = create(client, FunctionCode=b"function handler(event) {")["ETag"]
+    given = {"Name": "f", "IfMatch": version, "EventObject": json.dumps(EVENT).encode()}
+    result = client.test_function(**given)["TestResult"]
+    assert "SyntaxError" in result["FunctionErrorMessage"]
+    assert result["FunctionOutput"] == ""

@@ -24,7 +24,8 @@ def test_it_is_taken_and_given_back(desk: Desk) -> None:
     assert "edgecache-unsupported" not in made["ResponseMetadata"]["HTTPHeaders"]
     read = desk.client().get_distribution_config(Id=made["Distribution"]["Id"])
     assert read["DistributionConfig"]["DefaultCacheBehavior"]["GrpcConfig"] == {"Enabled": True}
-    (site,) = desk.catalog.published.distributions
+    id_ = made["Distribution"]["Id"]
+    site = next(one for one in desk.catalog.published.distributions if one.id == id_)
     assert site.default_behavior.grpc
 
 

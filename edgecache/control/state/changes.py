@@ -19,8 +19,9 @@ from edgecache.control.state.database import StateDatabase
 
 DIFFERENCES_MAX = 1_000  # of one pair; who changes more reads the configuration itself
 VALUE_CHARS_MAX = 200
-MASKED = frozenset({"custom_headers", "request_headers", "kept"})
-"""Members that may hold an origin's credentials; those that `_SECRET` matches may, too."""
+MASKED = frozenset({"custom_headers", "request_headers", "kept", "items", "code"})
+"""Members that may hold credentials, of an origin, in a store or a function's source; those that
+`_SECRET` matches may, too."""
 _SECRET = re.compile(
     r"password|passphrase|(hash|secret|token|secret_key|secret_access_key)(es|s)?$"
 )

@@ -19,9 +19,11 @@ from edgecache.control.state.database import StateDatabase
 
 DIFFERENCES_MAX = 1_000  # of one pair; who changes more reads the configuration itself
 VALUE_CHARS_MAX = 200
-MASKED = frozenset({"custom_headers", "request_headers", "kept", "items", "code"})
+MASKED = frozenset({"custom_headers", "request_headers", "kept", "code"})
 """Members that may hold credentials, of an origin, in a store or a function's source; those that
 `_SECRET` matches may, too."""
+MASKED_MAPS = frozenset({"items"})
+"""Members that may where they are maps (a store's), and not where they are lists (of names)."""
 _SECRET = re.compile(
     r"password|passphrase|(hash|secret|token|secret_key|secret_access_key)(es|s)?$"
 )
@@ -115,7 +117,7 @@ def differences(
     old, new = pair
     for name in {**old, **new}:
         place = f"{path}{name}" if name.startswith("[") or not path else f"{path}.{name}"
-        hidden = masked or _is_secret(name)
+        hidden = masked or _is_secret(name, old.get(name), new.get(name))
         yield from differences(old.get(name), new.get(name), place, masked=hidden)
     common = [[name for name in one if name in old and name in new] for one in (old, new)]
     if isinstance(before, list) and common[0] != common[1]:
@@ -141,7 +143,9 @@ def _members(before: Any, after: Any) -> tuple[dict[str, Any], dict[str, Any]] |
     return old, new
 
 
-def _is_secret(name: str) -> bool:
+def _is_secret(name: str, *values: Any) -> bool:
+    if name in MASKED_MAPS and any(isinstance(value, dict) for value in values):
+        return True
     return name in MASKED or _SECRET.search(name.lower()) is not None
 
 
@@ -154,7 +158,7 @@ def _shown(value: Any, *, masked: bool = False) -> str | None:
 
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _MASK if _is_secret(k) else _masked(v) for k, v in value.items()}
+        return {k: _MASK if _is_secret(k, v) else _masked(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_masked(one) for one in value]
     return value

@@ -14,6 +14,7 @@ from edgecache.config.model import Behavior, Config, Distribution, Origin
 from edgecache.control.state.changes import (
     DIFFERENCES_MAX,
     MASKED,
+    MASKED_MAPS,
     VALUE_CHARS_MAX,
     Changes,
     Difference,
@@ -180,4 +181,14 @@ def test_every_map_of_texts_of_the_configuration_is_shown_or_is_not() -> None:
     found = [*maps(inspect.type_info(Config), "")]
     assert len(found) > 5
     for path in found:
-        assert {*path.split(".")} & (MASKED | SHOWN), path
+        assert {*path.split(".")} & (MASKED | MASKED_MAPS | SHOWN), path
+
+
+def test_what_a_store_holds_is_not_shown_and_names_of_fields_are() -> None:
+    before = {"key_value_stores": [{"name": "S", "items": {"k": "one"}}], "items": ["a"]}
+    after = {"key_value_stores": [{"name": "S", "items": {"k": "two"}}], "items": ["b"]}
+    told = {one.path: (one.before, one.after) for one in differences(before, after)}
+    assert told["items"] == ('["a"]', '["b"]')
+    (store,) = (values for path, values in told.items() if path.startswith("key_value_stores"))
+    assert "two" not in str(store)
+    assert "one" not in str(store)

@@ -14,7 +14,6 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
 from importlib import import_module
 from importlib.resources import files
 from types import ModuleType
@@ -26,6 +25,7 @@ from msgspec import Struct
 from edgecache.config.functions import INSTALL, FunctionConfig
 from edgecache.functions.interface import KeyValueReader, StoreOf
 from edgecache.functions.source_check import module_imports, syntax_problem
+from edgecache.http.function_cache import cached
 
 MEMORY_BYTES = 2 * 1024 * 1024  # CloudFront's quota, beside what the environment takes
 LOADING_BYTES = 16 * 1024 * 1024  # until that is known
@@ -92,7 +92,7 @@ _said = msgspec.json.Decoder(_Said).decode
 _encoded = msgspec.json.Encoder().encode
 
 
-@cache
+@cached(1, 65_536)
 def _environment() -> str:
     """The environment's source, on lines behind those of any function."""
     text = files("edgecache.functions").joinpath("runtime.js").read_text("utf-8")

@@ -55,9 +55,9 @@ def logged(play: Play) -> list[tuple[str, str]]:
     play.access_log.flush()
     lines = [line.split("\t") for line in play.log.decode().splitlines() if line[0] != "#"]
     play.log.clear()
-    assert [len(line) for line in lines] == [35, 10] * (len(lines) // 2)
+    assert [len(line) for line in lines] == [35, 12] * (len(lines) // 2)
     pairs = zip(lines[::2], lines[1::2], strict=True)
-    return sorted((standard[2], extra[8]) for standard, extra in pairs)
+    return sorted((standard[2], extra[10]) for standard, extra in pairs)
 
 
 def both(play: Play, trace: str) -> list[tuple[str, str]]:

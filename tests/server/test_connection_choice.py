@@ -68,7 +68,7 @@ def bytewise(data: bytes) -> list[bytes]:
 def test_the_preface_is_http2s(play: Play, parts: list[bytes]) -> None:
     first = First(play).says(*parts, frames.settings_frame({}))
     assert isinstance(first.transport.protocol, MultiplexedConnection)
-    assert first.transport.written.startswith(b"\0\0\x12\4"), "SETTINGS"
+    assert first.transport.written.startswith(b"\0\0\x18\4"), "SETTINGS"
     assert len(play.listener.connections) == len(first.state.connections) == 1
     first.ends()
 

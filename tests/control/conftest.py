@@ -17,6 +17,7 @@ from edgecache.control.state.sqlite import SqliteDatabase
 from tests.world.postgresql import TEMPLATE, PostgresServer, running_postgresql
 
 Opener = Callable[[], StateDatabase]
+_EPOCHS = count()  # one for each log
 _SECONDS = count()  # a second between any two attempts to connect
 
 
@@ -37,15 +38,17 @@ def postgresql() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
     """Opens the state of this test, the same each time; for each kind of database."""
     if request.param == "sqlite":
-        return lambda: SqliteDatabase(tmp_path)
+        yield lambda: SqliteDatabase(tmp_path)
+        return
     server: PostgresServer = request.getfixturevalue("postgresql")
-    dsn = server.new_database(TEMPLATE)
-    with closing(postgres_state(dsn)) as state:  # of a template all copies have the same
-        state.execute("UPDATE told SET value = ? WHERE name = 'epoch'", (dsn,))
-    return lambda: postgres_state(dsn)
+    with server.lent_database(TEMPLATE) as dsn:
+        with closing(postgres_state(dsn)) as state:  # of a template all copies have the same
+            epoch = f"{dsn} {next(_EPOCHS)}"
+            state.execute("UPDATE told SET value = ? WHERE name = 'epoch'", (epoch,))
+        yield lambda: postgres_state(dsn)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, suppress
 
 import pytest
@@ -19,8 +19,9 @@ from tests.world.postgresql import TEMPLATE, PostgresServer
 
 
 @pytest.fixture
-def dsn(postgresql: PostgresServer) -> str:
-    return postgresql.new_database(TEMPLATE)
+def dsn(postgresql: PostgresServer) -> Iterator[str]:
+    with postgresql.lent_database(TEMPLATE) as dsn:
+        yield dsn
 
 
 async def no_pause(_: float) -> None: ...

@@ -33,8 +33,9 @@ class Clock:
 
 
 @pytest.fixture
-def dsn(postgresql: PostgresServer) -> str:
-    return postgresql.new_database(TEMPLATE)
+def dsn(postgresql: PostgresServer) -> Iterator[str]:
+    with postgresql.lent_database(TEMPLATE) as dsn:
+        yield dsn
 
 
 @contextmanager

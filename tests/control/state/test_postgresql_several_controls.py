@@ -20,8 +20,9 @@ EACH = 20
 
 
 @pytest.fixture
-def dsn(postgresql: PostgresServer) -> str:
-    return postgresql.new_database(TEMPLATE)
+def dsn(postgresql: PostgresServer) -> Iterator[str]:
+    with postgresql.lent_database(TEMPLATE) as dsn:
+        yield dsn
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from tests.end_to_end.installation import Up, make_installation, start_up
 from tests.end_to_end.log_files import log_files, log_records, log_text
-from tests.end_to_end.processes import EDGECACHE, wait_for
+from tests.end_to_end.processes import EDGECACHE, listens, wait_for
 from tests.end_to_end.test_records import requests_told
 from tests.end_to_end.viewers import curl
 
@@ -149,6 +149,8 @@ def test_a_reader_that_does_not_read_keeps_no_viewer_waiting(tmp_path: Path) -> 
         )  # fmt: skip
     try:
         url = f"http://127.0.0.1:{installation.ports.lhr}/index.html"
+        # First the origin: answers of an edge without one would fill the pipe.
+        wait_for("the bucket listens", lambda: listens(installation.ports.bucket))
         wait_for("it serves", lambda: curl(url).status == 200)
         wrk = subprocess.run(
             ["wrk", "-t1", "-c8", "-d1s", url], capture_output=True, text=True, check=True

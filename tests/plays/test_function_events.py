@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
@@ -16,21 +17,26 @@ from edgecache.config.model import (
     Selection,
 )
 from tests.world.functions import associated
-from tests.world.play import Play
+from tests.world.peers import PeeredPlay
+from tests.world.play import Play, Scene
 
 Stage = Callable[..., Play]
 TIERS = pytest.mark.parametrize("regional", [False, True], ids=["one-tier", "two-tiers"])
 IDENTITY = "function handler(event) { return event.response || event.request; }"
 
 
-def test_a_changed_path_keeps_behavior_and_origin(stage: Stage) -> None:
+@pytest.mark.parametrize("memo", [True, False], ids=["head-cache", "no-head-cache"])
+def test_a_changed_path_keeps_behavior_and_origin(memo: bool) -> None:
     """In both tiers: the regional cache would find another behavior for the new path."""
     images = Behavior(path_pattern="/images/*", origin="o", cache_policy=CachePolicy(ttl_s_min=600))
     code = "function handler(e) { e.request.uri = '/images/x'; return e.request; }"
-    play = stage(**associated(code, site={"behaviors": (images,)}), regional=True)
-    play.viewer().asks("/a")
-    call = play.origin.hears("/images/x")
-    assert call.route.behavior.path_pattern == "*"
+    scene = associated(code, site={"behaviors": (images,)})
+    with closing(PeeredPlay(Scene(**scene, regional=True, memo=memo))) as play:
+        play.viewer().asks("/a")
+        call = play.origin.hears("/images/x")
+        assert call.route.behavior.path_pattern == "*"
+        play.origin.answers(200, "one")
+        play.viewer().gets(200, "one")
 
 
 def test_the_default_root_object_is_for_what_a_function_leaves_at_the_root(stage: Stage) -> None:

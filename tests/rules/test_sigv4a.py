@@ -90,6 +90,7 @@ def test_its_signatures_are_known(request_: IncomingRequest) -> None:
 
 BASE = GOOD[2]
 AUTHORIZATION = dict(BASE.fields)[b"authorization"]
+OTHER_DIGIT = b"1" if AUTHORIZATION.endswith(b"0") else b"0"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ AUTHORIZATION = dict(BASE.fields)[b"authorization"]
         (changed(BASE, b"x-amz-date", b"20270116T080000Z"), RejectionReason.MALFORMED),
         (changed(BASE, b"authorization", None), RejectionReason.ABSENT),
         (changed(BASE, b"authorization", AUTHORIZATION + b"0"), RejectionReason.MALFORMED),
-        (changed(BASE, b"authorization", AUTHORIZATION + b"00"), RejectionReason.WRONG),
+        (changed(BASE, b"authorization", AUTHORIZATION[:-1] + OTHER_DIGIT), RejectionReason.WRONG),
         (changed(BASE, b"authorization", AUTHORIZATION[:-2]), RejectionReason.WRONG),
         (
             changed(BASE, b"authorization", AUTHORIZATION.replace(b"x-amz-region-set", b"x-amz-z")),

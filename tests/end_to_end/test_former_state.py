@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tests.control.test_former_state import FUNCTION, STATE
+from tests.control.test_former_state import ACL, FUNCTION, STATE
 from tests.end_to_end.installation import make_installation
 from tests.end_to_end.viewers import curl
 
@@ -38,5 +38,5 @@ def test_up_starts_on_what_the_former_release_left(tmp_path: Path) -> None:
     up.until("it is served", lambda: status("a.acl.test") != 503)
     assert status("function.test") == 503  # a function that is not there is never passed over
     assert up.stop() == 0
-    assert up.stderr.count(f"distribution {FUNCTION} answers 503") == 1
+    assert up.stderr.count(f"distribution {ACL} answers 503") == 1
     assert "Traceback" not in up.stderr

@@ -23,6 +23,16 @@ from tests.world.http2_wire import WireClient, block, data, get, open_client, po
 PROTOCOL = ErrorCode.PROTOCOL_ERROR
 CALM = ErrorCode.ENHANCE_YOUR_CALM
 BIG_BYTES = 300_000
+SMUGGLED_FIELDS = (  # two requests to an origin that is asked by HTTP/1.1, or another's
+    (b"x", b"a\r\n\r\nGET /evil HTTP/1.1\r\nHost: site.test\r\n\r\n"),
+    (b"x", b"a\r\nTransfer-Encoding: chunked"), (b"x: y\r\nz", b"a"),
+    (b"transfer-encoding", b"chunked"), (b"content-length", b"9"),
+    (b"connection", b"content-length"), (b"host", b"evil.test"), (b"x\0", b"y"),
+    (b":path", b"/evil"), (b"X", b"y"), (b"x y", b"z"), (b"x:", b"y"),
+)  # fmt: skip
+SMUGGLED_PATHS = (
+    b"/p HTTP/1.1\r\nX: y", b"/p HTTP/1.1", b"/p\x00", b"//site.test\\p", b"http://x/",
+)  # fmt: skip
 
 
 def _big(_seen: Seen) -> Script:
@@ -127,19 +137,11 @@ def smuggled(memo: bool) -> str:
     """What would be two requests to an origin that is asked by HTTP/1.1."""
     stage = stage_of(memo)
     client = open_client(stage)
-    attacks = [
-        (b"x", b"a\r\n\r\nGET /evil HTTP/1.1\r\nHost: site.test\r\n\r\n"),
-        (b"x", b"a\r\nTransfer-Encoding: chunked"), (b"x: y\r\nz", b"a"),
-        (b"transfer-encoding", b"chunked"), (b"content-length", b"9"),
-        (b"connection", b"content-length"), (b"host", b"evil.test"), (b"x\0", b"y"),
-        (b":path", b"/evil"), (b"X", b"y"), (b"x y", b"z"), (b"x:", b"y"),
-    ]  # fmt: skip
-    for number, attack in enumerate(attacks):
+    for number, attack in enumerate(SMUGGLED_FIELDS):
         client.says(get(2 * number + 1, b"/p", attack))
         stage.rests()
-    paths = [b"/p HTTP/1.1\r\nX: y", b"/p HTTP/1.1", b"/p\x00", b"//site.test\\p", b"http://x/"]
-    for number, path in enumerate(paths):
-        client.says(get(2 * (number + len(attacks)) + 1, path))
+    for number, path in enumerate(SMUGGLED_PATHS):
+        client.says(get(2 * (number + len(SMUGGLED_FIELDS)) + 1, path))
         stage.rests()
     for stream, sent in ((101, b"GET /evil HTTP/1.1\r\n\r\n"), (103, b"")):
         client.says(post(stream, b"/p", (b"content-length", b"5")), data(stream, sent, ends=True))

@@ -13,6 +13,7 @@ from edgecache.config.model import Limits
 from edgecache.server.http3 import frames
 from edgecache.server.http3.frames import Http3Error, frame, varint
 from tests.hostile.recorder import Script, response
+from tests.hostile.rows_http2 import SMUGGLED_FIELDS, SMUGGLED_PATHS
 from tests.hostile.stage import HostilePlay
 from tests.hostile.strict import Seen
 from tests.hostile.trial import Trial, answered, stage_of
@@ -85,19 +86,11 @@ def smuggled(memo: bool) -> str:
     """What would be two requests to an origin that is asked by HTTP/1.1."""
     stage = stage_of(memo)
     viewer = _viewer(stage)
-    attacks = [
-        (b"x", b"a\r\n\r\nGET /evil HTTP/1.1\r\nHost: site.test\r\n\r\n"),
-        (b"x", b"a\r\nTransfer-Encoding: chunked"), (b"x: y\r\nz", b"a"),
-        (b"transfer-encoding", b"chunked"), (b"content-length", b"9"),
-        (b"connection", b"content-length"), (b"host", b"evil.test"), (b"x\0", b"y"),
-        (b":path", b"/evil"), (b"X", b"y"), (b"x y", b"z"), (b"x:", b"y"),
-    ]  # fmt: skip
-    for number, attack in enumerate(attacks):
+    for number, attack in enumerate(SMUGGLED_FIELDS):
         viewer.says(4 * number, head(*GET, attack), ends=True)
-    paths = [b"/p HTTP/1.1\r\nX: y", b"/p HTTP/1.1", b"/p\x00", b"//site.test\\p", b"http://x/"]
-    for number, path in enumerate(paths):
+    for number, path in enumerate(SMUGGLED_PATHS):
         said = head(*GET[:3], (b":path", path))
-        viewer.says(4 * (number + len(attacks)), said, ends=True)
+        viewer.says(4 * (number + len(SMUGGLED_FIELDS)), said, ends=True)
     for stream, sent in ((100, b"GET /evil HTTP/1.1\r\n\r\n"), (104, b"")):
         said = head(*POST, (b"content-length", b"5")) + (data(sent) if sent else b"")
         viewer.says(stream, said, ends=True)

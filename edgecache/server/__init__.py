@@ -11,10 +11,11 @@
 - `request_body`: what a viewer sends, on its way upstream
 - `websocket`: the relay after a WebSocket's handshake, and a handshake of our own
 - `output_buffer`: bytes on their way to one viewer, no more than it takes
+- `unsent_pieces`: what waits on one of many streams for a window or its turn
 - `request_log`: counters, the line of the access log, request ids
 - `request_tracing`: traces of requests, with ids from chance
 - `connection_choice`: which version of HTTP a connection speaks
-- `http1`, `http2`: the versions
+- `http1`, `http2`, `http3`: the versions
 
 May import everything below it, and never `control`.
 """

@@ -24,8 +24,8 @@ HTTP2_GUARDS = (
     Guard(
         "no more is sent than a stream's window lets",
         "server/http2/stream.py",
-        "size = max(0, min(self._queued, self.window, bytes_max))",
-        "size = max(0, min(self._queued, bytes_max))",
+        "size = max(0, min(self._unsent.size, self.window, bytes_max))",
+        "size = max(0, min(self._unsent.size, bytes_max))",
         "test_no_more_is_given_",
         KNOWN,
     ),

@@ -7,7 +7,6 @@ stays here, by reference and in the account; of a stream that was reset nothing 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Coroutine
 from functools import partial
 from typing import Protocol
@@ -31,10 +30,10 @@ from edgecache.server.http2.priority import UNSAID, Priority, read_priority
 from edgecache.server.http2.request_body import StreamBody
 from edgecache.server.http2.tunnel import StreamEnd, TunnelBody, run_tunnel
 from edgecache.server.listener import Listener
-from edgecache.server.output_buffer import SMALL_BODY_BYTES, whole_of
+from edgecache.server.output_buffer import SMALL_BODY_BYTES
 from edgecache.server.request_body import UploadPlace
 from edgecache.server.tls import Session
-from edgecache.store.memory_account import LARGE_BYTES, MemoryHolding
+from edgecache.server.unsent_pieces import UnsentPieces
 from edgecache.upstream.tunnel import Tunnel
 
 
@@ -111,7 +110,7 @@ class Http2Stream:
     """The ViewerStream of one request; `request` None: it could not be read."""
 
     __slots__ = (
-        "_drained", "_ended", "_head", "_owner", "_pieces", "_queued", "_trailers", "began", "body",
+        "_drained", "_ended", "_head", "_owner", "_trailers", "_unsent", "began", "body",
          "client", "deadline", "fault", "framed_bytes", "gone", "id", "local_closed",
         "network", "place", "priority", "receive", "remote_closed", "seen_bytes",
         "seen_of_all", "sent_bytes", "task", "tunnel_bytes_in", "tunnel_due", "websocket_key",
@@ -153,8 +152,7 @@ class Http2Stream:
         self._head = b""  # frames that wait
         self._ended = False  # the last of these has END_STREAM
         self._trailers = b""  # frames, behind the last bytes
-        self._pieces: deque[bytes | memoryview] = deque()
-        self._queued = 0  # bytes of these
+        self._unsent = UnsentPieces(owner.listener.account)
         self._drained: asyncio.Future[None] | None = None
 
     # What a response writer calls: see ViewerStream.
@@ -162,7 +160,7 @@ class Http2Stream:
     @property
     def paused(self) -> bool:
         """See ViewerStream."""
-        return not self.gone and (self._queued > SMALL_BODY_BYTES or self._owner.writer.paused)
+        return not self.gone and (self._unsent.size > SMALL_BODY_BYTES or self._owner.writer.paused)
 
     def send_interim(self, status: int, fields: Fields, *, reason: bytes = b"") -> None:
         """See ViewerStream; there is none after the final head."""
@@ -195,11 +193,9 @@ class Http2Stream:
             return
         size, writer = len(data), self._owner.writer
         self.sent_bytes += size + HEADER_BYTES * -(-size // writer.settings.frame_bytes_max)
-        self._queued += size
-        self._pieces.append(data)
-        self._hold(data, 1)
+        self._unsent.add(data)
         writer.ready(self)
-        if self._queued > SMALL_BODY_BYTES:
+        if self._unsent.size > SMALL_BODY_BYTES:
             writer.flush()
 
     def flush(self) -> None:
@@ -214,7 +210,7 @@ class Http2Stream:
         if trailers and not self._ended:
             self._trailers = header_frames(self.id, field_block(trailers), ends=True)
             self.sent_bytes += len(self._trailers)
-        elif not self._ended and not self._queued:
+        elif not self._ended and not self._unsent.size:
             self.sent_bytes += HEADER_BYTES
         self.whole = True
         self._owner.writer.ready(self)
@@ -257,29 +253,31 @@ class Http2Stream:
         """See SendingStream."""
         if self.gone or self.local_closed:
             return False
-        return bool(self._head) or (self.window > 0 if self._queued else self.whole)
+        return bool(self._head) or (self.window > 0 if self._unsent.size else self.whole)
 
     @property
     def needs_window(self) -> bool:
         """See SendingStream."""
-        return bool(self._queued) and not self._head
+        return bool(self._unsent.size) and not self._head
 
     @property
     def stalled(self) -> bool:
         """Whether DATA waits, for a window or for its turn."""
-        return self._queued > 0
+        return self._unsent.size > 0
 
     def frame_next(self, out: list[bytes | memoryview], bytes_max: int) -> int:
         """See SendingStream."""
         if self._head:
             out.append(self._head)
             self._head = b""
-        size = max(0, min(self._queued, self.window, bytes_max))
-        ends = self.whole and size == self._queued
+        size = max(0, min(self._unsent.size, self.window, bytes_max))
+        ends = self.whole and size == self._unsent.size
         closes = ends and not self._trailers
         if size or (closes and not self._ended):
             out.append(frame_header(size, DATA, END_STREAM if closes else 0, self.id))
-            self._take(out, size)
+            self._unsent.take(out, size)
+            self.window -= size
+            self.framed_bytes += size
         if ends and self._trailers:
             out.append(self._trailers)
         if ends:
@@ -292,11 +290,8 @@ class Http2Stream:
         """It was reset, or its connection is gone: nothing of it is sent any more."""
         self.gone = True
         self._head = b""
-        self.sent_bytes -= self._queued
-        for piece in self._pieces:
-            self._hold(piece, -1)
-        self._pieces.clear()
-        self._queued = 0
+        self.sent_bytes -= self._unsent.size
+        self._unsent.clear()
         self.wake()
 
     def wake(self) -> None:
@@ -305,41 +300,6 @@ class Http2Stream:
         if drained is not None and not drained.done() and not self.paused:
             drained.set_result(None)
             self._drained = None
-
-    def _take(self, out: list[bytes | memoryview], count: int) -> None:
-        """Append the next `count` bytes of what waits."""
-        pieces, left = self._pieces, count
-        while left:
-            piece = pieces[0]
-            if len(piece) <= left:
-                out.append(piece)
-                left -= len(piece)
-                pieces.popleft()
-                self._hold(piece, -1)
-            else:
-                view = memoryview(piece)
-                out.append(view[:left])
-                self._rest(piece, view[left:])
-                left = 0
-        self._queued -= count
-        self.window -= count
-        self.framed_bytes += count
-
-    def _rest(self, piece: bytes | memoryview, rest: memoryview) -> None:
-        """Of a piece something was taken."""
-        self._hold(piece, -1)
-        self._pieces[0] = rest
-        self._hold(rest, 1)
-
-    def _hold(self, piece: bytes | memoryview, sign: int) -> None:
-        """Tell the account that `piece` waits here (1), or no more (-1)."""
-        account, whole = self._owner.listener.account, whole_of(piece)
-        if len(whole) < LARGE_BYTES:
-            account.add(MemoryHolding.UNSENT, sign * len(piece))
-        elif sign > 0:
-            account.lend(whole)
-        else:
-            account.give_back(whole)
 
     def _block(self, status: int, fields: Fields) -> bytes:
         block = header_block(status, fields)

@@ -8,7 +8,6 @@ any more.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Coroutine
 from typing import Protocol
 
@@ -19,10 +18,10 @@ from edgecache.server.http2.request_body import StreamBody
 from edgecache.server.http3.field_section import field_section, trailer_section
 from edgecache.server.http3.frames import DATA, HEADERS, Http3Error, frame, frame_header
 from edgecache.server.listener import Listener
-from edgecache.server.output_buffer import SMALL_BODY_BYTES, whole_of
+from edgecache.server.output_buffer import SMALL_BODY_BYTES
 from edgecache.server.request_body import UploadPlace
 from edgecache.server.tls import Session
-from edgecache.store.memory_account import LARGE_BYTES, MemoryHolding
+from edgecache.server.unsent_pieces import UnsentPieces
 from edgecache.upstream.tunnel import Tunnel
 
 
@@ -83,8 +82,8 @@ class Http3Stream:
     websocket_key: bytes | None = None  # nothing asks for one: see `run_tunnel`
 
     __slots__ = (
-        "_drained", "_owner", "_pieces", "began", "body", "client", "deadline", "fault", "gone",
-        "id", "local_closed", "network", "place", "priority", "queued_bytes", "remote_closed",
+        "_drained", "_owner", "_unsent", "began", "body", "client", "deadline", "fault", "gone",
+        "id", "local_closed", "network", "place", "priority", "remote_closed",
         "seen_bytes", "sent_bytes", "task", "tunnel_bytes_in", "whole",
     )  # fmt: skip
 
@@ -113,9 +112,8 @@ class Http3Stream:
         self.task: asyncio.Task[None] | None = None
         self.deadline = 0.0  # of the body, or of what waits to be sent; 0: none
         self.seen_bytes = -1  # that had arrived when an overdue stream was looked at; -1: never
-        self.queued_bytes = 0
         self._owner = owner
-        self._pieces: deque[bytes | memoryview] = deque()
+        self._unsent = UnsentPieces(owner.listener.account)
         self._drained: asyncio.Future[None] | None = None
 
     # What a response writer calls: see ViewerStream.
@@ -123,12 +121,12 @@ class Http3Stream:
     @property
     def paused(self) -> bool:
         """See ViewerStream."""
-        return not self.gone and self.queued_bytes > SMALL_BODY_BYTES
+        return not self.gone and self._unsent.size > SMALL_BODY_BYTES
 
     def send_interim(self, status: int, fields: Fields, *, reason: bytes = b"") -> None:
         """See ViewerStream; there is none after the final head."""
         if not self.gone and not self.sent_bytes:
-            self._queue(frame(HEADERS, field_section(status, fields)))
+            self._unsent.add(frame(HEADERS, field_section(status, fields)))
             self._owner.ready()
 
     def send_head(
@@ -148,7 +146,7 @@ class Http3Stream:
         head = frame(HEADERS, field_section(status, fields))
         self.whole = ends
         self.sent_bytes += len(head)
-        self._queue(head)
+        self._unsent.add(head)
 
     def send(self, data: bytes | memoryview) -> None:
         """See ViewerStream."""
@@ -156,8 +154,8 @@ class Http3Stream:
             return
         header = frame_header(DATA, len(data))
         self.sent_bytes += len(header) + len(data)
-        self._queue(header)
-        self._queue(data)
+        self._unsent.add(header)
+        self._unsent.add(data)
         self._owner.ready()
 
     def flush(self) -> None:
@@ -172,7 +170,7 @@ class Http3Stream:
         if trailers and not self.whole:
             section = frame(HEADERS, trailer_section(trailers))
             self.sent_bytes += len(section)
-            self._queue(section)
+            self._unsent.add(section)
         self.whole = True
         self._owner.ready()
 
@@ -197,39 +195,27 @@ class Http3Stream:
     # What the connection calls.
 
     @property
+    def queued_bytes(self) -> int:
+        """How much waits to be sent."""
+        return self._unsent.size
+
+    @property
     def sendable(self) -> bool:
         """Whether there is something to hand over."""
-        return not (self.gone or self.local_closed) and bool(self.queued_bytes or self.whole)
+        return not (self.gone or self.local_closed) and bool(self._unsent.size or self.whole)
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes of what waits."""
-        pieces, left = self._pieces, count
         out: list[bytes | memoryview] = []
-        while left:
-            piece = pieces[0]
-            self._hold(piece, -1)
-            if len(piece) <= left:
-                out.append(piece)
-                left -= len(piece)
-                pieces.popleft()
-                continue
-            view = memoryview(piece)
-            out.append(view[:left])
-            pieces[0] = view[left:]
-            self._hold(pieces[0], 1)
-            left = 0
-        self.queued_bytes -= count
+        self._unsent.take(out, count)
         self.wake()
         return b"".join(out)
 
     def drop(self) -> None:
         """It was reset, or its connection is gone: nothing of it is sent any more."""
         self.gone = True
-        self.sent_bytes = max(0, self.sent_bytes - self.queued_bytes)
-        for piece in self._pieces:
-            self._hold(piece, -1)
-        self._pieces.clear()
-        self.queued_bytes = 0
+        self.sent_bytes = max(0, self.sent_bytes - self._unsent.size)
+        self._unsent.clear()
         self.wake()
 
     def wake(self) -> None:
@@ -238,18 +224,3 @@ class Http3Stream:
         if drained is not None and not drained.done() and not self.paused:
             drained.set_result(None)
             self._drained = None
-
-    def _queue(self, piece: bytes | memoryview) -> None:
-        self.queued_bytes += len(piece)
-        self._pieces.append(piece)
-        self._hold(piece, 1)
-
-    def _hold(self, piece: bytes | memoryview, sign: int) -> None:
-        """Tell the account that `piece` waits here (1), or no more (-1)."""
-        account, whole = self._owner.listener.account, whole_of(piece)
-        if len(whole) < LARGE_BYTES:
-            account.add(MemoryHolding.UNSENT, sign * len(piece))
-        elif sign > 0:
-            account.lend(whole)
-        else:
-            account.give_back(whole)

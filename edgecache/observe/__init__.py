@@ -9,6 +9,12 @@ Words: *record* (one line of the access log), *sample* (counters of one process 
     labeled_series         counting by operators' names, a bounded number of them
     histogram              durations by upper bound
     access_log             a bounded queue of records, files by the hour, standard output
+    log_filter             expressions that choose records: status>=500 and path~"/api/"
+    log_reader             a reader of records as they come, with a bounded buffer
+    log_history            records of this process by request id: of the last seconds, of its files
+    traffic_summary        what is asked most, why it misses, by whom, how long: mergeable
+    heavy_hitters          the most frequent names in bounded memory
+    distinct_count         how many distinct values, in 4 KiB
     log_record             records of requests, their lines in CloudFront's format and as JSON
     log_retention          closed hours as gzip, what is too old or too much
     log_spool              lines that distributions want in buckets, in files of this process

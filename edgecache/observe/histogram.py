@@ -43,6 +43,11 @@ class Histogram:
         self.counts[bisect_left(self.bounds, seconds)] += 1
         self.sum += seconds
 
+    def observe_many(self, seconds: float, count: int) -> None:
+        """Count one duration so many times."""
+        self.counts[bisect_left(self.bounds, seconds)] += count
+        self.sum += seconds * count
+
     def add(self, other: Histogram) -> None:
         """Add what another of the same bounds has counted."""
         self.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]

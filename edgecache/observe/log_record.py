@@ -230,6 +230,8 @@ _COLUMN["cs(Cookie)"] = _COLUMN.pop("cookie")
 _ADDRESS, _WIDTH = _COLUMN["c-ip"], len(_COLUMNS)
 COMPUTED = {"c-country": _WIDTH, "asn": _WIDTH + 1, "node": _WIDTH + 2}
 """Fields that are made when a line is written, of the viewer's address and of the process."""
+COLUMNS = {**_COLUMN, **COMPUTED}
+"""The place of each field in the values of a record, by name."""
 JSON_FIELDS = (*_COLUMN, *COMPUTED)
 """All there are: the standard ones, those of v2 that CloudFront has beyond them, and ours."""
 COOKIE = "cs(Cookie)"  # only where it is named
@@ -257,6 +259,13 @@ def standard_line(line: bytes) -> bytes:
     return line[: line.index(b"\n") + 1]
 
 
+def record_values(line: bytes) -> list[bytes]:
+    """The values of a record by COLUMNS, escaped, without those that are computed."""
+    row = line[:-1].replace(b"\n", b"\t").split(b"\t")
+    row += [b"-"] * (_WIDTH - len(row))  # one made before somebody wanted more of it
+    return row
+
+
 class JsonLines:
     """JSON lines with `fields`, in that order, of records that have a second line."""
 
@@ -277,8 +286,7 @@ class JsonLines:
         return b"".join([self._line(line) for line in lines])
 
     def _line(self, line: bytes) -> bytes:
-        row = line[:-1].replace(b"\n", b"\t").split(b"\t")
-        row += [b"-"] * (_WIDTH - len(row))  # one made before somebody wanted more of it
+        row = record_values(line)
         if self._computes:
             country, number = self._of_address(row[_ADDRESS].decode())
             row += (escaped(country), escaped(number), self._node)

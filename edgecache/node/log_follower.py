@@ -33,8 +33,8 @@ from edgecache.node.control_contact import ControlContact
 from edgecache.node.control_endpoints import ControlEndpoints
 
 WAIT_S = 1.0  # a third of the lease that each answer gives
-WAIT_S_OF_SEVERAL = 0.5  # so that one which says nothing is left while its lease still stands
-PATIENCE_S = 0.5  # beyond the wait, with one of several that says nothing; a world's round trip
+WAIT_S_OF_SEVERAL = 0.4  # with PATIENCE_S less than a second: one that hangs is left within it
+PATIENCE_S = 0.4  # beyond the wait, with one of several that says nothing; a world's round trip
 ANSWER_S_MAX = 10.0  # beyond the wait, for the answer itself
 BACK_OFF_S_FIRST = 0.25
 BACK_OFF_S_MAX = 1.0  # a control that came back is followed again within this

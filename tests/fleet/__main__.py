@@ -23,7 +23,7 @@ from tests.fleet.faults import befalls, faults
 from tests.fleet.network import NoNetworkError
 from tests.fleet.roles import PATHS, SITE, Fleet
 from tests.fleet.topology import NINE, read_topology
-from tests.fleet.writers import Row, listed, shares
+from tests.fleet.writers import OVER_AN_OUTAGE, Row, listed, shares
 
 SKIPPED = 77  # automake's
 SHORT = ("edge-3 stopped", "regional-1 killed", "edge-1 cut off")
@@ -135,8 +135,8 @@ def _told(fleet: Fleet, accepting: dict[str, float], most_s: float) -> list[str]
     print("|---|---|---|---|---|---|---|")
     for phase, row in fleet.writers.ledger.rows.items():
         print(_line(phase, row, accepting.get(phase, 0.0)))
-        if row.took_s and max(row.took_s) > most_s:
-            problems.append(f"{phase}: Completed after {max(row.took_s):.2f} s")
+        outage_s = ACCEPTING_S_MAX if phase == OVER_AN_OUTAGE else 0.0
+        problems += [f"{phase}: {late}" for late in row.later_than(most_s + outage_s)]
         if accepting.get(phase, 0.0) > ACCEPTING_S_MAX:
             problems.append(f"{phase}: accepting again after {accepting[phase]:.1f} s")
     tally = fleet.viewers.tally

@@ -28,6 +28,7 @@ class Fault:
     name: str
     make: Callable[[], AbstractContextManager[None]]
     promotes: bool = False
+    of_database: bool = False  # nothing is committed while it lasts
 
 
 def faults(fleet: Fleet) -> list[Fault]:
@@ -43,7 +44,9 @@ def faults(fleet: Fleet) -> list[Fault]:
         for other in hosts[:number]:
             if _talk(one, other):
                 name = f"cut between {other.name} and {one.name}"
-                found.append(Fault(name, _bound(fleet.cut_between, [(one, other)])))
+                databases = one.role == other.role == "database"
+                cut = _bound(fleet.cut_between, [(one, other)])
+                found.append(Fault(name, cut, of_database=databases))
     return found
 
 
@@ -60,12 +63,24 @@ def _of_databases(fleet: Fleet) -> list[Fault]:
         return fleet.databases.standby.host
 
     return [
-        Fault("standby stopped", lambda: fleet.stopped(standby())),
-        Fault("standby killed", lambda: fleet.killed(standby())),
-        Fault("standby cut off", lambda: fleet.cut_off(standby())),
-        Fault("primary stopped", lambda: fleet.stopped(fleet.databases.primary.host)),
-        Fault("primary killed, standby promoted", lambda: primary_killed(fleet), promotes=True),
-        Fault("primary cut off, standby promoted", lambda: primary_deposed(fleet), promotes=True),
+        Fault("standby stopped", lambda: fleet.stopped(standby()), of_database=True),
+        Fault("standby killed", lambda: fleet.killed(standby()), of_database=True),
+        Fault("standby cut off", lambda: fleet.cut_off(standby()), of_database=True),
+        Fault(
+            "primary stopped", lambda: fleet.stopped(fleet.databases.primary.host), of_database=True
+        ),
+        Fault(
+            "primary killed, standby promoted",
+            lambda: primary_killed(fleet),
+            promotes=True,
+            of_database=True,
+        ),
+        Fault(
+            "primary cut off, standby promoted",
+            lambda: primary_deposed(fleet),
+            promotes=True,
+            of_database=True,
+        ),
     ]
 
 
@@ -114,6 +129,7 @@ def befalls(fleet: Fleet, fault: Fault, draw: random.Random) -> float:
     it is one that promotes.
     """
     ledger = fleet.writers.ledger
+    ledger.outages += fault.of_database
     ledger.phase = fault.name
     row, began, accepting_s = ledger.row, time.monotonic(), 0.0
     with fault.make():

@@ -25,6 +25,7 @@ ANSWER_S_MAX = 8.0  # of one request, beyond what it is to wait
 WAIT_S = 2.0  # of one long poll
 COMPLETED_S_MAX = 40.0
 PAUSE_S_REFUSED = 0.2
+OVER_AN_OUTAGE = "accepted before an outage of the databases"
 
 
 class RefusedError(Exception):
@@ -36,6 +37,7 @@ class Row:
     """What became of the invalidations of one phase; seconds from accepted to Completed."""
 
     took_s: list[float] = field(default_factory=list)
+    ended_in: list[str] = field(default_factory=list)  # the phase of its end, of each
     accepting_s: list[float] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
 
@@ -44,12 +46,20 @@ class Row:
         some = sorted(self.took_s)
         return some[min(len(some) - 1, int(part * len(some)))] if some else float("nan")
 
+    def later_than(self, seconds: float) -> list[str]:
+        """A line for each that took longer: how long, and in which phase it ended."""
+        both = zip(self.took_s, self.ended_in, strict=True)
+        return [
+            f"Completed after {took:.2f} s, in {phase}" for took, phase in both if took > seconds
+        ]
+
 
 @dataclass(slots=True)
 class Ledger:
     """Everything that was accepted, and how long it took by phase."""
 
     phase: str = "start"
+    outages: int = 0  # of the databases, that have begun
     rows: dict[str, Row] = field(default_factory=dict)
     accepted: list[str] = field(default_factory=list)
     never: list[str] = field(default_factory=list)  # accepted, and not Completed in time
@@ -58,6 +68,13 @@ class Ledger:
     def row(self) -> Row:
         """That of the phase that lasts."""
         return self.rows.setdefault(self.phase, Row())
+
+    def row_since(self, row: Row, outages: int) -> Row:
+        """Where one is told of that was accepted in `row` after so many outages.
+
+        Completed is told once it is committed: where nothing can be for a while, after that.
+        """
+        return row if outages == self.outages else self.rows.setdefault(OVER_AN_OUTAGE, Row())
 
 
 class Writers:
@@ -89,6 +106,7 @@ class Writers:
     async def invalidate(self, control: Path, path: str) -> None:
         """Change an object, invalidate it, and wait for Completed."""
         version, row, began = self._register.raise_version(path), self.ledger.row, time.monotonic()
+        outages = self.ledger.outages
         body = {"distribution": self._site, "paths": [path]}
         try:
             told = await ask(control, "POST", "/invalidations", body)
@@ -102,8 +120,10 @@ class Writers:
             self.ledger.never.append(told["id"])
             return
         self._register.completed(path, version)
+        row = self.ledger.row_since(row, outages)
         row.accepting_s.append(accepted - began)
         row.took_s.append(time.monotonic() - accepted)
+        row.ended_in.append(self.ledger.phase)
 
     async def _completes(self, id_: str) -> bool:
         """Wait until any control says so; False when none does in time."""

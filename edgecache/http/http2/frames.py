@@ -7,6 +7,7 @@ one table (`FORMS`); what a frame means is the connection's to say.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -227,6 +228,30 @@ def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
 def frame_header(length: int, kind: int, flags: int, stream_id: int) -> bytes:
     """The nine bytes before a payload (§4.1)."""
     return (length << 48 | kind << 40 | flags << 32 | stream_id).to_bytes(HEADER_BYTES, "big")
+
+
+def data_frames(
+    pieces: Sequence[bytes | memoryview], stream_id: int, bytes_max: int, *, ends: bool
+) -> list[bytes | memoryview]:
+    """Bytes as frames of DATA with at most so many each, by reference (§6.1); there are some.
+
+    `ends`: the last one ends the stream.
+    """
+    out: list[bytes | memoryview] = []
+    left, room = sum(map(len, pieces)), 0  # not framed yet; of these, for the frame begun
+    for piece in pieces:
+        view, at = memoryview(piece), 0
+        while at < len(piece):
+            if not room:
+                room = min(left, bytes_max)
+                left -= room
+                flags = 0 if left or not ends else END_STREAM
+                out.append(frame_header(room, DATA, flags, stream_id))
+            part = view[at : at + room]
+            out.append(part)
+            at += len(part)
+            room -= len(part)
+    return out
 
 
 def header_frames(stream_id: int, block: bytes, *, ends: bool) -> bytes:

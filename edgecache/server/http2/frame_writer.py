@@ -14,6 +14,7 @@ from typing import Protocol
 from edgecache.http.http2.frames import (
     DATA,
     END_STREAM,
+    HEADER_BYTES,
     WINDOW_BYTES,
     WINDOW_BYTES_MAX,
     PeerSettings,
@@ -43,7 +44,7 @@ class SendingStream(Protocol):
         ...
 
     def frame_next(self, out: list[bytes | memoryview], bytes_max: int) -> int:
-        """Append the frames of its head, and one of DATA with at most so many bytes; how many."""
+        """Append the frames of its head, and of DATA with at most so many bytes; how many."""
         ...
 
 
@@ -224,13 +225,20 @@ class FrameWriter:
         return min(ready, key=_rank)  # the first of equals
 
     def _frame(self, stream: SendingStream) -> None:
-        """Frame the next of what `stream` has to send; who takes turns goes to the end."""
-        out, before = self._out, len(self._out)
-        size = stream.frame_next(out, max(0, min(self.window, self.settings.frame_bytes_max)))
+        """Frame the next of what `stream` has to send; who takes turns goes to the end.
+
+        Who takes turns sends one frame, who does not what fills a step.
+        """
+        out, before, most = self._out, len(self._out), self.settings.frame_bytes_max
+        frame_bytes = most
+        if not stream.priority.incremental or len(self._ready) == 1:
+            room = STEP_BYTES - self._out_bytes
+            most = max(most, room - HEADER_BYTES * -(-room // frame_bytes))  # whole records of TLS
+        size = stream.frame_next(out, max(0, min(self.window, most)))
         self._out_bytes += sum([len(part) for part in out[before:]])
         self.window -= size
         self.framed_bytes += size
-        self.data_frames += 1
+        self.data_frames += max(1, -(-size // frame_bytes))
         if stream.priority.incremental or not stream.sendable:
             self._ready.pop(stream, None)
             if stream.sendable:

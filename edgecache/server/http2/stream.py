@@ -17,6 +17,7 @@ from edgecache.http.http2.frames import (
     HEADER_BYTES,
     ErrorCode,
     ReceiveWindow,
+    data_frames,
     frame_header,
     header_frames,
 )
@@ -273,11 +274,15 @@ class Http2Stream:
         size = max(0, min(self._unsent.size, self.window, bytes_max))
         ends = self.whole and size == self._unsent.size
         closes = ends and not self._trailers
-        if size or (closes and not self._ended):
-            out.append(frame_header(size, DATA, END_STREAM if closes else 0, self.id))
-            self._unsent.take(out, size)
+        if size:
+            pieces: list[bytes | memoryview] = []
+            self._unsent.take(pieces, size)
+            frame_bytes_max = self._owner.writer.settings.frame_bytes_max
+            out += data_frames(pieces, self.id, frame_bytes_max, ends=closes)
             self.window -= size
             self.framed_bytes += size
+        elif closes and not self._ended:
+            out.append(frame_header(0, DATA, END_STREAM, self.id))
         if ends and self._trailers:
             out.append(self._trailers)
         if ends:

@@ -47,6 +47,7 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `protocols`: `h2` is offered at `listen_tls` for names whose distributions allow it, `h2c` (by
     prior knowledge) taken at `listen`; None: HTTP/1.1, and `h2` where there is a `listen_tls`. `h3`
     is spoken at the UDP port of `listen_tls`, for distributions whose `http_version` says so.
+    `early_data`: viewers of HTTP/3 are given session tickets, and may send requests with the hello.
     `rate_limits` are asked of all that is asked here, before those of behaviors.
     `access_list` says whose connections are taken: who is not let in is told nothing.
     """
@@ -57,6 +58,7 @@ class Location(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     advertise: str = ""
     listen_tls: str = ""
     protocols: tuple[ViewerProtocol, ...] | None = None
+    early_data: bool = False
     proxy_protocol: Literal["off", "required"] = "off"
     trusted_proxies: tuple[str, ...] = ()
     health_listen: str = ""

@@ -207,20 +207,33 @@ def _quic_port(
     from edgecache.server.http3.connection_ids import ConnectionIds
     from edgecache.server.http3.datagram_relay import DatagramRelay
     from edgecache.server.http3.port import PortParts, QuicPort
+    from edgecache.server.http3.quic import early_terms
     from edgecache.server.http3.retry_tokens import RetryTokens
+    from edgecache.server.http3.session_tickets import SessionTickets
 
     assert node.tls_listener is not None, "HTTP/3 is spoken beside TLS"
     secret, owner = node.location_secret, os.getpid()
+    listener, tickets = node.tls_listener, None
+    if _takes_early_data(node):
+        terms = early_terms(listener.head_limits.head_bytes_max)
+        tickets = SessionTickets(secret, terms, listener.clock, random_bytes)
     parts = PortParts(
-        node.tls_listener,
+        listener,
         state,
         ConnectionIds(secret, owner, random_bytes),
         RetryTokens(secret),
         DatagramRelay(state_dir, owner),
         random_bytes,
         asyncio.get_running_loop(),
+        tickets,
     )
     return QuicPort(parts, [*sockets])
+
+
+def _takes_early_data(node: Node) -> bool:
+    """Whether the node's location is configured so."""
+    locations = () if node.config is None else node.config.locations
+    return any(one.early_data for one in locations if one.name == node.location)
 
 
 def _places(config: Config, proof: Proof) -> ServiceConnections:

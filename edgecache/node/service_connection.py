@@ -91,6 +91,7 @@ class ServiceConnections:
 class ServiceConnection(HttpToolsProtocol):
     """One connection to control or the bucket."""
 
+    protocol = "http1.1"
     held_bytes = 0
 
     def __init__(self, *arguments: Any, places: ServiceConnections, **named: Any) -> None:

@@ -68,6 +68,7 @@ class Counters:
     http2_requests: int
     http3_requests: int
     http3_retries: int
+    http3_early_requests: int
     connections: int
     store_objects: int
     store_bytes: int

@@ -89,6 +89,9 @@ TOTALS = {
     "http3_retries": Family(
         "http3_retries", "Viewers of HTTP/3 that were to show that they can be reached."
     ),
+    "http3_early_requests": Family(
+        "http3_early_requests", "Requests by HTTP/3 that came before their handshake was complete."
+    ),
     "log_dropped": Family(
         "log_dropped", "Access log records that found the queue full or the disk failing."
     ),
@@ -185,6 +188,11 @@ PROCESSES = {
     ),
 }
 LABELED_GAUGES: dict[str, Family] = {
+    "viewer_connections": Family(
+        "viewer_connections",
+        "Open viewer connections by what they speak, as `protocols` of a location has it.",
+        ("protocol",),
+    ),
     "origin_connections": Family(
         "origin_connections", "Open connections to an origin, idle ones too.", ("origin",)
     ),

@@ -11,6 +11,7 @@
 - `request_body`: what a viewer sends, on its way upstream
 - `websocket`: the relay after a WebSocket's handshake, and a handshake of our own
 - `output_buffer`: bytes on their way to one viewer, no more than it takes
+- `stream_owner`, `multiplexed_stream`: what HTTP/2 and HTTP/3 do alike with streams
 - `unsent_pieces`: what waits on one of many streams for a window or its turn
 - `request_log`: counters, the line of the access log, request ids
 - `request_tracing`: traces of requests, with ids from chance

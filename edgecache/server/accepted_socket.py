@@ -37,6 +37,7 @@ EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 class AcceptedSocket(asyncio.Protocol):
     """A connection under way to be a viewer's."""
 
+    protocol = "none"
     held_bytes = 0
     deadline = math.inf  # the transport has its own
 

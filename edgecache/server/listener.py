@@ -42,6 +42,7 @@ LAST_REQUEST_S = 2.0  # a request already on its way to us must not meet a close
 SHED = Refusal(
     503, "Too many connections at once.", "CapacityExceeded", close=True, reason="connections"
 )
+PROTOCOLS = ("none", "http1.1", "h2", "h2c", "h3")  # of `TableConnection.protocol`
 FAILED = Refusal(500, "An error inside the cache.", "Error", close=True, reason="failed")
 
 
@@ -286,8 +287,9 @@ class Listener:
     def sweep(self) -> None:
         """Once a second: close what is overdue, and what the store puts off until then."""
         now = self.clock()
-        heads_bytes = 0
+        heads_bytes, spoken = 0, dict.fromkeys(PROTOCOLS, 0)
         for connection in list(self.connections):
+            spoken[connection.protocol] += 1
             if now >= connection.deadline:
                 connection.end_overdue(now)
             heads_bytes += connection.held_bytes
@@ -306,6 +308,8 @@ class Listener:
             head_cache.sweep()
         counters = self.request_log.counters
         counters.connections = len(self.connections)
+        for protocol, count in spoken.items():
+            counters.labeled_gauges["viewer_connections"].labels(protocol).value = count
         store = self.frontend.tier.store
         store.tick(now)
         counters.store_objects = len(store)

@@ -126,6 +126,8 @@ class TableConnection(Protocol):
 
     network: str
     """Whose it is: `client_network` of its address."""
+    protocol: str
+    """What it speaks, as `protocols` of a location has it; `none`: that is not settled."""
     deadline: float
     """When `end_overdue` is to be called (epoch seconds)."""
 

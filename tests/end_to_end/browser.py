@@ -19,7 +19,6 @@ _ARGUMENTS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
-    "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
@@ -61,10 +60,10 @@ def _value(answer: httpx.Response) -> Any:
 
 
 @contextmanager
-def browser(folder: Path, *arguments: str) -> Iterator[Browser]:
+def browser(folder: Path, *arguments: str, quic: str = "--disable-quic") -> Iterator[Browser]:
     """Chromium with a fresh profile in `folder`; skips the test where it is not installed.
 
-    `arguments` are more of its own.
+    `arguments` are more of its own; `quic` says whether it speaks HTTP/3.
     """
     program, driver = (
         installed("chromium", "chromium"),
@@ -73,7 +72,7 @@ def browser(folder: Path, *arguments: str) -> Iterator[Browser]:
     (port,) = free_ports(1)
     process = start([driver, f"--port={port}"], folder, "chromedriver")
     process.until("chromedriver listens", lambda: listens(port))
-    told = [*_ARGUMENTS, *arguments, f"--user-data-dir={folder / 'profile'}"]
+    told = [*_ARGUMENTS, quic, *arguments, f"--user-data-dir={folder / 'profile'}"]
     options = {"binary": program, "args": told}
     wanted = {
         "capabilities": {

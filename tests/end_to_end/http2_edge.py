@@ -6,13 +6,15 @@ import hashlib
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar, TypeVar
 
 from websockets.sync.server import ServerConnection, serve
 
+from tests.end_to_end.log_files import log_records
 from tests.end_to_end.processes import EDGECACHE, Running, free_ports, start
 from tests.end_to_end.viewers import ANSWER_S_MAX
 
@@ -25,12 +27,14 @@ allow_private_origins = true
 name = "LHR50"
 listen = "127.0.0.1:{plain}"
 listen_tls = "127.0.0.1:{tls}"
-protocols = ["http1.1", "h2", "h2c"]
-workers = 2
+protocols = {protocols}
+workers = {workers}
+{more}
 [[distributions]]
 id = "E1"
 aliases = ["localhost"]
 comment = "{comment}"
+http_version = "{http_version}"
 origins = [
   {{ id = "o", domain_name = "127.0.0.1", http_port = {origin} }},
   {{ id = "echo", domain_name = "127.0.0.1", http_port = {echo} }},
@@ -107,6 +111,12 @@ class Origin(BaseHTTPRequestHandler):
         """Nothing."""
 
 
+_SAID = (
+    "plain", "tls", "control", "origin", "echo", "protocols", "http_version", "workers",
+    "more",
+)  # fmt: skip
+
+
 @dataclass
 class Http2Edge:
     """An installation with one location that speaks HTTP/2."""
@@ -118,12 +128,14 @@ class Http2Edge:
     origin: int
     echo: int
     process: Running | None = None
+    protocols: ClassVar[str] = '["http1.1", "h2", "h2c"]'
+    http_version: ClassVar[str] = "http2"
+    workers: ClassVar[int] = 2
+    more: ClassVar[str] = ""  # of the location
 
     def write(self, comment: str = "") -> None:
-        ports = {
-            name: getattr(self, name) for name in ("plain", "tls", "control", "origin", "echo")
-        }
-        (self.folder / "edgecache.toml").write_text(CONFIG.format(comment=comment, **ports))
+        text = CONFIG.format(comment=comment, **{name: getattr(self, name) for name in _SAID})
+        (self.folder / "edgecache.toml").write_text(text)
 
     @property
     def https(self) -> str:
@@ -136,14 +148,26 @@ class Http2Edge:
     def trusted(self) -> tuple[str, str]:
         return "--cacert", str(self.folder / "state/tls/ca.pem")
 
+    def records(self, path: str) -> list[list[str]]:
+        """The edge's records of a path: CloudFront's fields, in order."""
+        return [one for one in log_records(self.folder / "state/logs", "edge-") if one[7] == path]
+
+    def seeks(self) -> list[list[str]]:
+        """Records of parts of the sound that do not begin at its beginning."""
+        parts = [one for one in self.records("/sound.wav") if one[8] == "206"]
+        return [one for one in parts if one[31].isdecimal() and int(one[31]) > 1_000_000]
+
 
 def _echo(connection: ServerConnection) -> None:
     for message in connection:
         connection.send(message)
 
 
+E = TypeVar("E", bound=Http2Edge)
+
+
 @contextmanager
-def http2_edge(folder: Path) -> Iterator[Http2Edge]:
+def running_edge(kind: type[E], folder: Path) -> Iterator[E]:
     """One that runs in `folder`; its processes have ended well on leaving."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Origin)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -152,7 +176,7 @@ def http2_edge(folder: Path) -> Iterator[Http2Edge]:
         echoing.start()
         plain, tls, control = free_ports(3)
         ports = (server.server_port, echo.socket.getsockname()[1])
-        made = Http2Edge(folder, plain, tls, control, *ports)
+        made = kind(folder, plain, tls, control, *ports)
         made.write()
         made.process = start((*EDGECACHE, "up", "--config", "edgecache.toml"), folder)
         process = made.process
@@ -163,3 +187,8 @@ def http2_edge(folder: Path) -> Iterator[Http2Edge]:
         echoing.join(ANSWER_S_MAX)
     server.shutdown()
     server.server_close()
+
+
+def http2_edge(folder: Path) -> AbstractContextManager[Http2Edge]:
+    """One that speaks HTTP/2."""
+    return running_edge(Http2Edge, folder)

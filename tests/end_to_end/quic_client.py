@@ -6,6 +6,7 @@ import contextlib
 import select
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aioquic.h3.connection import FrameType, H3Connection
@@ -13,6 +14,7 @@ from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import ConnectionTerminated, StreamReset
+from aioquic.tls import SessionTicket
 
 ANSWER_S_MAX = 30.0
 
@@ -52,10 +54,21 @@ class GoawayAwareConnection(H3Connection):
 class QuicClient:
     """Used with `with`."""
 
-    def __init__(self, port: int, ca_file: str, name: str = "localhost") -> None:
+    def __init__(
+        self,
+        port: int,
+        ca_file: str,
+        name: str = "localhost",
+        *,
+        ticket: SessionTicket | None = None,
+    ) -> None:
+        """With a `ticket` what is asked first goes out with the hello."""
+        self.given: list[SessionTicket] = []
         configuration = QuicConfiguration(is_client=True, alpn_protocols=["h3"], server_name=name)
         configuration.load_verify_locations(ca_file)
-        self.quic = QuicConnection(configuration=configuration)
+        configuration.session_ticket = ticket
+        keep = self.given.append
+        self.quic = QuicConnection(configuration=configuration, session_ticket_handler=keep)
         self.server = ("127.0.0.1", port)
         self.answers: dict[int, QuicAnswer] = {}
         self.ended: ConnectionTerminated | None = None
@@ -103,10 +116,33 @@ class QuicClient:
         self.answers[stream] = QuicAnswer()
         return stream
 
+    def opens_websocket(self, path: str) -> int:
+        """Extended CONNECT (RFC 9220); its stream."""
+        stream = self.quic.get_next_available_stream_id()
+        head = [
+            (b":method", b"CONNECT"), (b":protocol", b"websocket"), (b":scheme", b"https"),
+            (b":authority", self.name.encode()), (b":path", path.encode()),
+            (b"sec-websocket-version", b"13"),
+        ]  # fmt: skip
+        self.http3.send_headers(stream, head)
+        self.answers[stream] = QuicAnswer()
+        return stream
+
+    def says(self, stream: int, data: bytes, *, ends: bool = False) -> None:
+        """Bytes of a stream's body."""
+        self.http3.send_data(stream, data, end_stream=ends)
+
     def answer(self, stream: int) -> QuicAnswer:
         """The answer on a stream, once it is whole. QuicEndError."""
+        return self._until(stream, lambda answer: answer.whole)
+
+    def arrives(self, stream: int, size: int) -> QuicAnswer:
+        """The answer on a stream, once there are a head and so many bytes. QuicEndError."""
+        return self._until(stream, lambda one: one.status > 0 and len(one.body) >= size)
+
+    def _until(self, stream: int, done: Callable[[QuicAnswer], bool]) -> QuicAnswer:
         answer, until = self.answers[stream], time.monotonic() + ANSWER_S_MAX
-        while not answer.whole:
+        while not done(answer):
             if self.ended is not None or answer.reset is not None or time.monotonic() > until:
                 error = QuicEndError(f"{self.ended} {answer}")
                 error.rejected = answer.reset == REJECTED

@@ -15,36 +15,12 @@ import httpx
 import pytest
 
 from tests.end_to_end.browser import browser
+from tests.end_to_end.browser_scripts import CHAT, PROTOCOLS, SEEK
 from tests.end_to_end.http2_edge import OBJECTS, SOUND_S, Http2Edge, http2_edge
-from tests.end_to_end.log_files import log_records
 from tests.end_to_end.processes import wait_for
 from tests.end_to_end.viewers import ANSWER_S_MAX
 
 Event = TypeVar("Event")
-# Which protocol each object of the page came by, once all have.
-_PROTOCOLS = """
-const done = arguments[arguments.length - 1];
-const found = performance.getEntriesByType("resource").filter(one => one.name.includes("/object/"));
-const counted = {};
-for (const one of found) counted[one.nextHopProtocol] = (counted[one.nextHopProtocol] || 0) + 1;
-done(counted);
-"""
-_CHAT = """
-const done = arguments[arguments.length - 1];
-const socket = new WebSocket(`wss://${location.host}/chat`);
-socket.onerror = () => done("failed");
-socket.onopen = () => socket.send("hello");
-socket.onmessage = event => { socket.onclose = () => done(event.data); socket.close(); };
-"""
-_SEEK = """
-const done = arguments[arguments.length - 1];
-const video = document.createElement("video");
-video.preload = "metadata";
-video.onerror = () => done({error: video.error.code});
-video.onloadedmetadata = () => { video.currentTime = arguments[0]; };
-video.onseeked = () => done({at: video.currentTime, duration: video.duration});
-video.src = "/sound.wav";
-"""
 
 
 @pytest.fixture(scope="module")
@@ -53,27 +29,16 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http2Edge]:
         yield running
 
 
-def records(edge: Http2Edge, path: str) -> list[list[str]]:
-    """The edge's records of a path: CloudFront's fields, in order."""
-    return [one for one in log_records(edge.folder / "state/logs", "edge-") if one[7] == path]
-
-
 def test_a_page_a_seek_and_a_websocket_in_a_browser(edge: Http2Edge, tmp_path: Path) -> None:
     with browser(tmp_path, "--ignore-certificate-errors") as viewer:
         viewer.go(f"{edge.https}/page.html")
-        assert viewer.run(_PROTOCOLS) == {"h2": OBJECTS}
-        assert viewer.run(_CHAT) == "hello"
-        assert viewer.run(_SEEK, 300) == {"at": 300, "duration": SOUND_S}
-    opened = wait_for("the WebSocket's record", lambda: records(edge, "/chat"))
+        assert viewer.run(PROTOCOLS) == {"h2": OBJECTS}
+        assert viewer.run(CHAT) == "hello"
+        assert viewer.run(SEEK, 300) == {"at": 300, "duration": SOUND_S}
+    opened = wait_for("the WebSocket's record", lambda: edge.records("/chat"))
     assert [(one[8], one[16], one[23]) for one in opened] == [("101", "wss", "HTTP/2.0")]
-    sought = wait_for("records of the seek", lambda: ranges(edge))
+    sought = wait_for("records of the seek", lambda: edge.seeks())
     assert {one[23] for one in sought} == {"HTTP/2.0"}
-
-
-def ranges(edge: Http2Edge) -> list[list[str]]:
-    """Records of parts of the sound that do not begin at its beginning."""
-    parts = [one for one in records(edge, "/sound.wav") if one[8] == "206"]
-    return [one for one in parts if one[31].isdecimal() and int(one[31]) > 1_000_000]
 
 
 def test_httpx_asks_a_hundred_things_at_once(edge: Http2Edge) -> None:

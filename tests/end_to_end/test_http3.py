@@ -1,71 +1,51 @@
-"""HTTP/3 as clients speak it: gtlsclient, aioquic; four workers, changed addresses, upgrades."""
+"""HTTP/3 as clients speak it: gtlsclient, aioquic, Chromium; four workers, moves, upgrades."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import shutil
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from aioquic.tls import SessionTicket
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.end_to_end.http2_edge import Origin, content
+from tests.end_to_end.browser import browser
+from tests.end_to_end.browser_scripts import CHAT, PROTOCOLS, SEEK
+from tests.end_to_end.http2_edge import OBJECTS, SOUND_S, Http2Edge, content, running_edge
 from tests.end_to_end.log_files import log_records
-from tests.end_to_end.processes import EDGECACHE, Running, free_ports, run, start
+from tests.end_to_end.processes import run, wait_for
 from tests.end_to_end.quic_client import QuicClient, QuicEndError
 from tests.end_to_end.viewers import curl
 
 BODY = 6_000_000
-CONFIG = """
-state_dir = "state"
-[control]
-listen = "127.0.0.1:{control}"
-allow_private_origins = true
-[[locations]]
-name = "LHR50"
-listen = "127.0.0.1:{plain}"
-listen_tls = "127.0.0.1:{tls}"
-protocols = ["http1.1", "h2", "h3"]
-workers = 4
-[[distributions]]
-id = "E1"
-aliases = ["localhost"]
-comment = "{comment}"
-http_version = "http2and3"
-origins = [{{ id = "o", domain_name = "127.0.0.1", http_port = {origin} }}]
-[distributions.default_behavior]
-origin = "o"
-allowed_methods = ["GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"]
-"""
 GTLSCLIENT = shutil.which("gtlsclient")
 needs_gtlsclient = pytest.mark.skipif(GTLSCLIENT is None, reason="ngtcp2-client is not installed")
 
 
 @dataclass
-class Http3Edge:
+class Http3Edge(Http2Edge):
     """An installation with one location of four workers that speaks HTTP/3."""
 
-    folder: Path
-    plain: int
-    tls: int
-    control: int
-    origin: int
-    process: Running | None = None
-
-    def write(self, comment: str = "") -> None:
-        ports = {name: getattr(self, name) for name in ("plain", "tls", "control", "origin")}
-        (self.folder / "edgecache.toml").write_text(CONFIG.format(comment=comment, **ports))
+    protocols: ClassVar[str] = '["http1.1", "h2", "h3"]'
+    http_version: ClassVar[str] = "http2and3"
+    workers: ClassVar[int] = 4
+    more: ClassVar[str] = "early_data = true"
 
     @property
     def ca_file(self) -> str:
         return str(self.folder / "state/tls/ca.pem")
 
-    def client(self) -> QuicClient:
-        return QuicClient(self.tls, self.ca_file)
+    def client(self, ticket: SessionTicket | None = None) -> QuicClient:
+        return QuicClient(self.tls, self.ca_file, ticket=ticket)
 
     def gtlsclient(self, *options: str, paths: tuple[str, ...]) -> None:
         command = [str(GTLSCLIENT), "-q", "--exit-on-all-streams-close", *options, "127.0.0.1"]
@@ -75,19 +55,11 @@ class Http3Edge:
 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http3Edge]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Origin)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    plain, tls, control = free_ports(3)
-    made = Http3Edge(tmp_path_factory.mktemp("http3"), plain, tls, control, server.server_port)
-    made.write()
-    made.process = start((*EDGECACHE, "up", "--config", "edgecache.toml"), made.folder)
-    made.process.until("ready", lambda: "Ctrl-C" in made.process.stdout)  # type: ignore[union-attr]
-    yield made
-    assert made.process.stop() == 0, made.process.stderr
+    with running_edge(Http3Edge, tmp_path_factory.mktemp("http3")) as made:
+        yield made
+    assert made.process is not None
     assert "failed" not in made.process.stderr
     assert not [*made.folder.glob("state/quic-*.sock")]
-    server.shutdown()
-    server.server_close()
 
 
 def test_bodies_are_the_same_both_ways(edge: Http3Edge) -> None:
@@ -128,6 +100,23 @@ def test_a_connection_stays_with_its_worker_of_four(edge: Http3Edge) -> None:
         assert client.answer(stream).body == content(BODY)
 
 
+def test_what_comes_with_the_hello_is_answered_by_any_worker_of_four(edge: Http3Edge) -> None:
+    """0-RTT: a ticket opens at each; what may change something is 425 (RFC 8470)."""
+    with edge.client() as client:
+        client.asks("/900")
+    (ticket,) = client.given
+    for _ in range(6):
+        with edge.client(ticket) as client:
+            unsafe = client.begins("/901?q")
+            assert client.asks("/900").body == content(900)
+            assert client.answer(unsafe).status == 425
+            assert client.quic.tls.early_data_accepted
+            assert client.asks("/901?q").status == 200
+    with edge.client() as client:
+        assert client.asks("/901?q").status == 200
+        assert not client.quic.tls.session_resumed
+
+
 def test_the_log_and_the_metrics_say_the_version(edge: Http3Edge) -> None:
     with edge.client() as client:
         client.asks("/77?logged")
@@ -154,6 +143,49 @@ def test_who_asks_by_tcp_is_told_of_it(edge: Http3Edge) -> None:
             url = f"https://localhost:{edge.tls}/55"
             got = curl(url, version, "--cacert", edge.ca_file)
             assert got.fields["alt-svc"] == f'h3=":{edge.tls}"; ma=86400'
+
+
+def test_a_page_a_seek_and_a_websocket_beside_in_a_browser(edge: Http3Edge, tmp_path: Path) -> None:
+    """Chromium asks by HTTP/3 alone, and opens its WebSocket over TCP (it does not do RFC 9220)."""
+    forced = f"--origin-to-force-quic-on=localhost:{edge.tls}"
+    own = f"--ignore-certificate-errors-spki-list={public_key_hash(edge)}"
+    there = "--host-resolver-rules=MAP localhost 127.0.0.1"
+    with browser(tmp_path, forced, own, there, quic="--enable-quic") as viewer:
+        viewer.go(f"{edge.https}/page.html")
+        assert viewer.run(PROTOCOLS) == {"h3": OBJECTS}
+        assert viewer.run(CHAT) == "hello"
+        assert viewer.run(SEEK, 300) == {"at": 300, "duration": SOUND_S}
+    opened = wait_for("the WebSocket's record", lambda: edge.records("/chat"))
+    by_tcp = [one for one in opened if one[23] != "HTTP/3.0"]
+    assert [(one[8], one[16]) for one in by_tcp] == [("101", "wss")]
+    sought = wait_for("records of the seek", edge.seeks)
+    assert {one[23] for one in sought} == {"HTTP/3.0"}
+
+
+def public_key_hash(edge: Http3Edge) -> str:
+    """Of the location's certificate, as Chromium is told of one it is to take."""
+    shown = ssl.get_server_certificate(("localhost", edge.tls))
+    key = x509.load_pem_x509_certificate(shown.encode()).public_key()
+    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(info).digest()).decode()
+
+
+def test_a_websocket_by_the_library(edge: Http3Edge) -> None:
+    """RFC 9220, to an origin of HTTP/1.1; its frames are masked by 0."""
+    with edge.client() as client:
+        stream = client.opens_websocket("/chat")
+        assert client.arrives(stream, 0).status == 200
+        client.says(stream, b"\x81\x85\0\0\0\0hello")
+        assert client.arrives(stream, 7).body == b"\x81\x05hello"
+        client.says(stream, b"\x88\x82\0\0\0\0\x03\xe8", ends=True)
+        assert client.answer(stream).body[7:] == b"\x88\x02\x03\xe8"
+        assert client.asks("/78").status == 200
+
+    def logged() -> bool:
+        found = [one for one in edge.records("/chat") if one[23] == "HTTP/3.0"]
+        return [(one[5], one[8], one[16]) for one in found] == [("GET", "101", "wss")]
+
+    wait_for("its record", logged)
 
 
 class Http3Asker(threading.Thread):

@@ -45,7 +45,7 @@ viewer's connection; `⏎` is CR LF and `H` is `Host: site.test`.
 |---|---|---|---|
 """
 MIB = 1024 * 1024
-ORDER = "FCTBPDKRNOZSXHA"
+ORDER = "FCTBPDKRNOZSXHQA"
 
 
 def _played(play: Callable[[], str], wrong: str) -> tuple[str, str]:

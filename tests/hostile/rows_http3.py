@@ -13,7 +13,16 @@ from edgecache.config.model import Limits
 from edgecache.server.http3 import frames
 from edgecache.server.http3.frames import Http3Error, frame, varint
 from tests.hostile.recorder import Script, response
-from tests.hostile.rows_http2 import SMUGGLED_FIELDS, SMUGGLED_PATHS
+from tests.hostile.rows_http2 import (
+    CONNECT,
+    HOST,
+    NO_TUNNELS,
+    PROTOCOL_FIELD,
+    SCHEME,
+    SMUGGLED_FIELDS,
+    SMUGGLED_PATHS,
+    VERSION,
+)
 from tests.hostile.stage import HostilePlay
 from tests.hostile.strict import Seen
 from tests.hostile.trial import Trial, answered, stage_of
@@ -147,6 +156,24 @@ def half_heads(memo: bool) -> str:
     return "all are ended in time"
 
 
+def tunnels(memo: bool) -> str:
+    """What is no WebSocket, with a request in its DATA; and one that no origin has accepted."""
+    stage = stage_of(memo)
+    viewer, sent = _viewer(stage), b"GET /evil HTTP/1.1\r\nHost: site.test\r\n\r\n"
+    for number, fields in enumerate(NO_TUNNELS):
+        viewer.says(4 * number, head(*fields) + data(sent), ends=True)
+    assert not stage.recorder.seen, "nothing of it went up"
+    opening = (CONNECT, PROTOCOL_FIELD, SCHEME, HOST, (b":path", b"/chat"), VERSION)
+    viewer.says(100, head(*opening) + data(sent))
+    stage.rests()
+    viewer.says(200, head(*GET[:3], (b":path", b"/after")), ends=True)
+    stage.rests()
+    assert [one.target for one in stage.recorder.seen] == [b"/chat", b"/after"]
+    assert not stage.listener.connections.websockets.total
+    stage.close()
+    return "501, 400 or reset, nothing went up; what no origin has accepted is none"
+
+
 HTTP3 = [
     Trial("Q01", "requests, each given up at once (CVE-2023-44487)", _flood(rapid_reset, 260)),
     Trial("Q02", "requests that we are made to reset", _flood(made_to_reset, 260)),
@@ -157,4 +184,5 @@ HTTP3 = [
     Trial("Q07", "requests within fields, paths and bodies", smuggled),
     Trial("Q08", "forty windows that stay closed", stalled_windows),
     Trial("Q09", "frames and heads half begun", half_heads),
+    Trial("Q10", "CONNECT that is no WebSocket, or that nobody has accepted", tunnels),
 ]  # fmt: skip

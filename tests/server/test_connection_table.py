@@ -15,6 +15,7 @@ class Connection:
     deadline: float = 0.0
     held_bytes: int = 0
     closed: int = 0
+    protocol: str = "http1.1"
 
     @property
     def at_rest(self) -> bool:

@@ -21,6 +21,7 @@ from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic import events
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
+from aioquic.tls import SessionTicket
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from edgecache.server.http3.connection import QuicViewerConnection
 from edgecache.server.http3.connection_ids import ConnectionIds
 from edgecache.server.http3.quic import QuicCertificate, ViewerQuicConnection, quic_configuration
+from edgecache.server.http3.session_tickets import SessionTickets
 from edgecache.server.listener import Listener
 from edgecache.server.tls import Certificate, Session
 from tests.world.clock import FakeLoop
@@ -144,9 +146,16 @@ class Http3Viewer:
         tasks: set[Any],
         *,
         bare: bool = False,
+        tickets: SessionTickets | None = None,
+        resumes: SessionTicket | None = None,
     ) -> None:
-        """`bare`: what it says on streams, SETTINGS too, is the test's to say."""
+        """`bare`: what it says on streams, SETTINGS too, is the test's to say.
+
+        `tickets` are the server's. Who `resumes` a session says nothing before its first request.
+        """
         self._bare = bare
+        self._tickets, self._resumes = tickets, resumes
+        self.given: list[SessionTicket] = []
         self.port = FakeQuicPort(listener, loop, tasks)
         self.answers: dict[int, Answer] = {}
         self.transport = SimpleNamespace(closed=False)  # as plays ask viewers for
@@ -162,7 +171,9 @@ class Http3Viewer:
         configuration = QuicConfiguration(
             is_client=True, alpn_protocols=["h3"], server_name="site.test", verify_mode=0
         )
-        self.quic = QuicConnection(configuration=configuration)
+        configuration.session_ticket = self._resumes
+        keep = None if self._tickets is None else self.given.append
+        self.quic = QuicConnection(configuration=configuration, session_ticket_handler=keep)
         first = self.quic.original_destination_connection_id
         self.served = ViewerQuicConnection(
             quic_configuration(self.port.listener.limits.idle_s_max),
@@ -171,6 +182,7 @@ class Http3Viewer:
             IDS,
             lambda _name: quic_test_certificate(),
         )
+        self.served.tickets = self._tickets
         self.viewed = QuicViewerConnection(self.port, self.served, self.address, first)
         self.port.unproven += 1
         self.ended = None
@@ -180,7 +192,8 @@ class Http3Viewer:
             self.flushes()
             return
         self.http3 = HeadAwareConnection(self.quic)
-        self.flushes()
+        if self._resumes is None:
+            self.flushes()
 
     def flushes(self) -> Http3Viewer:
         """Let datagrams go to and fro until there are none."""

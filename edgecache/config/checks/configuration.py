@@ -211,6 +211,8 @@ def _check_protocols(location: Location, where: str, problems: Problems) -> None
     if "h2" in spoken and not location.listen_tls:
         problems.add(place, 'h2 is agreed on by TLS: set listen_tls, or say "h2c" for `listen`')
     if "h3" not in spoken:
+        if location.early_data:
+            problems.add(f"{where}.early_data", 'is of HTTP/3: add "h3" to protocols')
         return
     if not location.listen_tls:
         problems.add(place, "h3 is spoken at the UDP port of listen_tls: set that")

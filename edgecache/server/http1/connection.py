@@ -52,6 +52,8 @@ OVERDUE = Refusal(
 class ViewerConnection(asyncio.Protocol):
     """One viewer socket."""
 
+    protocol = "http1.1"
+
     def __init__(
         self,
         config: Any,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Coroutine
 from typing import Any, cast
 
 from edgecache.http.framing import BODY_BYTES_PER_S_MIN
@@ -24,13 +23,13 @@ from edgecache.server.connection_table import LATE_S
 from edgecache.server.http2.frame_receiver import DRAIN_PING, FrameReceiver
 from edgecache.server.http2.frame_writer import FrameWriter
 from edgecache.server.http2.stream import Http2Stream
-from edgecache.server.http2.tunnel import TunnelBody
 from edgecache.server.listener import SHED, Listener
 from edgecache.server.output_buffer import untaken_bytes
+from edgecache.server.stream_owner import StreamOwner
 from edgecache.server.tls import Session
 
 
-class MultiplexedConnection(asyncio.Protocol):
+class MultiplexedConnection(StreamOwner[Http2Stream], asyncio.Protocol):
     """One viewer socket."""
 
     def __init__(
@@ -46,6 +45,7 @@ class MultiplexedConnection(asyncio.Protocol):
         self.writer: FrameWriter = cast(FrameWriter, None)
         self.client: tuple[str, int] = ("", 0)  # the viewer: the peer, or whom it stands for
         self.network = ""
+        self.protocol = "h2c" if self.listener.tls is None else "h2"
         self.address = self.port = b""  # the client's, as the log has them
         self.admitted: tuple[AccessListMatcher, ...] = ()
         self.buckets: dict[RateLimitRule, int] = {}
@@ -258,18 +258,6 @@ class MultiplexedConnection(asyncio.Protocol):
 
     # Streams: see the interface.
 
-    def run(self, stream: Http2Stream, work: Coroutine[None, None, None]) -> None:
-        """Run what `stream` waits for."""
-        task = stream.task = self.loop.create_task(work)
-        self._state.tasks.add(task)
-
-        def done(_task: asyncio.Task[None]) -> None:
-            self._state.tasks.discard(task)
-            stream.task = None
-            self.settle(stream)
-
-        task.add_done_callback(done)
-
     def settle(self, stream: Http2Stream) -> None:
         """Forget `stream` if nothing is done for it any more."""
         if stream.task is not None:
@@ -301,41 +289,12 @@ class MultiplexedConnection(asyncio.Protocol):
             self._received.ignore(stream.id)
             self.let_go(stream)
 
-    def let_go(self, stream: Http2Stream) -> None:
-        """End `stream`, whose viewer has left it."""
+    def _send_no_more(self, stream: Http2Stream) -> None:
         self.writer.forget(stream)
-        stream.drop()
-        if stream.body is not None:
-            stream.body.abort()
-        self.forget_body(stream)
-        if stream.task is not None:
-            stream.task.cancel()
-        else:
-            self.settle(stream)
-
-    def forget_body(self, stream: Http2Stream) -> None:
-        """Nothing more comes of its body."""
-        if stream.place is not None:
-            stream.place.end()
-            stream.place = None
-        body = stream.body
-        if body is not None and (stream.gone or stream.local_closed):
-            body.close()
-            stream.body = None
 
     def taken(self, stream: Http2Stream, count: int) -> None:
         """So many bytes of its body were taken: more may come."""
         self._received.taken(stream, count)
-
-    def due(self, stream: Http2Stream, deadline: float) -> None:
-        """Look at `stream` then (epoch seconds)."""
-        stream.deadline = deadline
-        self.deadline = min(self.deadline, deadline)
-
-    def tunnel_passed(self, stream: Http2Stream, sent: TunnelBody, count: float) -> None:
-        """So many bytes have passed through the tunnel of `stream`, either way."""
-        stream.tunnel_due = sent.silent_at(self.listener.clock(), count)
-        self.deadline = min(self.deadline, stream.tunnel_due)
 
     # What takes too long.
 

@@ -5,22 +5,15 @@ Law: who asks by HTTP/2 is told what HTTP/1.1 would be: one reader, one decision
 
 from __future__ import annotations
 
-from functools import partial
-
 from msgspec.structs import replace
 
-from edgecache.cache.frontend import ViewerErrand
 from edgecache.cache.outcome import Hit, Refusal
 from edgecache.http.http2.header_decoder import HeaderList
-from edgecache.http.message import BadMessage, Request, first_value
-from edgecache.rules.viewer.access import asks_for_websocket
+from edgecache.http.message import BadMessage, Request
 from edgecache.server.http2.head_cache import Http2HeadCache
 from edgecache.server.http2.rendered_hit import ReadRequest, send_hit
-from edgecache.server.http2.request_body import StreamBody
 from edgecache.server.http2.request_head import request_head
 from edgecache.server.http2.stream import Http2Connection, Http2Stream
-from edgecache.server.http2.tunnel import TunnelBody
-from edgecache.server.request_body import UploadPlace
 from edgecache.server.request_log import RequestSummary
 from edgecache.server.response_writer import ResponseWriter, is_paced
 
@@ -62,7 +55,8 @@ def begin_request(
             stream = _opened(connection, listed, request, now)
             ResponseWriter(listener, stream, summary).send_hit(decision, request, now)
     else:
-        _set_off(connection, decision, request, summary, _opened(connection, listed, request, now))
+        stream = _opened(connection, listed, request, now)
+        connection.set_off(stream, decision, request, ResponseWriter(listener, stream, summary))
 
 
 def _takes_time(hit: Hit, request: Request) -> bool:
@@ -77,46 +71,3 @@ def _opened(
     stream.remote_closed = listed.ends
     connection.streams[stream.id] = stream
     return stream
-
-
-def _set_off(
-    connection: Http2Connection,
-    errand: Hit | ViewerErrand,
-    request: Request,
-    summary: RequestSummary,
-    stream: Http2Stream,
-) -> None:
-    """Run an errand, or send a hit that takes its time."""
-    listener, body = connection.listener, None
-    if asks_for_websocket(request):  # by extended CONNECT: nobody else may name an upgrade
-        stream.websocket_key = first_value(request.fields, b"sec-websocket-key")
-        taken = partial(connection.taken, stream)
-        stream.body = sent = TunnelBody(listener.head_limits, taken, listener.account)
-        connection.tunnel_passed(stream, sent, 0)
-    elif request.has_body:
-        expects = first_value(request.fields, b"expect") is not None
-        invite = partial(_invite, stream) if expects else _no_invitation
-        taken = partial(connection.taken, stream)
-        body = StreamBody(request.length, listener.head_limits, invite, taken, listener.account)
-        stream.body = body
-    writer = ResponseWriter(listener, stream, summary)
-    if isinstance(errand, Hit):
-        connection.run(stream, writer.run_hit(errand, request))
-    else:
-        connection.run(stream, writer.run(errand, body))
-    if body is None:
-        return
-    stream.place = UploadPlace(listener.connections.uploads)
-    if not stream.place.begin(stream.network, listener.limits.uploads_per_address_max):
-        body.refuse(503)
-    now, idle_s_max = stream.began, listener.limits.body_idle_s_max
-    connection.due(stream, body.due(now, 0, idle_s_max))
-
-
-def _invite(stream: Http2Stream) -> None:
-    """100 (Continue), where the body is wanted (RFC 9110 §10.1.1)."""
-    if stream.body is not None and not (stream.remote_closed or stream.body.done):
-        stream.send_interim(100, ())
-
-
-def _no_invitation() -> None: ...

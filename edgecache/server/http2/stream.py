@@ -7,10 +7,10 @@ stays here, by reference and in the account; of a stream that was reset nothing 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from functools import partial
 from typing import Protocol
 
+from edgecache.cache.frontend import ViewerErrand
+from edgecache.cache.outcome import Hit
 from edgecache.http.http2.frames import (
     DATA,
     END_STREAM,
@@ -22,34 +22,22 @@ from edgecache.http.http2.frames import (
     header_frames,
 )
 from edgecache.http.http2.header_block import EMPTY_TABLE, field_block, header_block
-from edgecache.http.message import Fields, Request, first_value
+from edgecache.http.message import Fields, Request
 from edgecache.rules.viewer.access_list import AccessListMatcher
-from edgecache.rules.viewer.client_shares import client_network
 from edgecache.rules.viewer.rate_limits import RateLimitRule
 from edgecache.server.http2.frame_writer import FrameWriter
-from edgecache.server.http2.priority import UNSAID, Priority, read_priority
-from edgecache.server.http2.request_body import StreamBody
-from edgecache.server.http2.tunnel import StreamEnd, TunnelBody, run_tunnel
-from edgecache.server.listener import Listener
+from edgecache.server.http2.priority import Priority
+from edgecache.server.multiplexed_stream import MultiplexedStream, ViewerOfStreams
 from edgecache.server.output_buffer import SMALL_BODY_BYTES
-from edgecache.server.request_body import UploadPlace
-from edgecache.server.tls import Session
-from edgecache.server.unsent_pieces import UnsentPieces
-from edgecache.upstream.tunnel import Tunnel
+from edgecache.server.response_writer import ResponseWriter
 
 
-class Http2Connection(Protocol):
+class Http2Connection(ViewerOfStreams, Protocol):
     """A connection, as its parts see it."""
 
-    listener: Listener
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
     writer: FrameWriter
-    client: tuple[str, int]
-    trusted: bool
-    """Whether that is a trusted proxy: who its viewer is, each request says for itself."""
-    network: str
-    """Which client that is; see `ViewerStream`."""
     address: bytes
     """The client's address as the log has it; so `port`."""
     port: bytes
@@ -57,13 +45,17 @@ class Http2Connection(Protocol):
     """Access lists that have let this client in."""
     buckets: dict[RateLimitRule, int]
     """Of rate limits: those of its viewer's address that are known."""
-    session: Session | None
-    """Of TLS."""
     streams: dict[int, Http2Stream]
     """Those for which anything is done or owed, by their ids."""
 
-    def run(self, stream: Http2Stream, work: Coroutine[None, None, None]) -> None:
-        """Run what a stream waits for."""
+    def set_off(
+        self,
+        stream: Http2Stream,
+        errand: Hit | ViewerErrand,
+        request: Request,
+        writer: ResponseWriter,
+    ) -> None:
+        """Run the errand of a stream, or send a hit that takes its time."""
         ...
 
     def settle(self, stream: Http2Stream) -> None:
@@ -82,18 +74,6 @@ class Http2Connection(Protocol):
         """End `stream`, whose viewer has left it."""
         ...
 
-    def forget_body(self, stream: Http2Stream) -> None:
-        """Nothing more comes of its body."""
-        ...
-
-    def due(self, stream: Http2Stream, deadline: float) -> None:
-        """Look at `stream` then (epoch seconds)."""
-        ...
-
-    def tunnel_passed(self, stream: Http2Stream, sent: TunnelBody, count: float) -> None:
-        """So many bytes have passed through the tunnel of `stream`, either way."""
-        ...
-
     def taken(self, stream: Http2Stream, count: int) -> None:
         """So many bytes of its body were taken: more may come."""
         ...
@@ -107,54 +87,28 @@ class Http2Connection(Protocol):
         ...
 
 
-class Http2Stream:
+class Http2Stream(MultiplexedStream):
     """The ViewerStream of one request; `request` None: it could not be read."""
 
     __slots__ = (
-        "_drained", "_ended", "_head", "_owner", "_trailers", "_unsent", "began", "body",
-         "client", "deadline", "fault", "framed_bytes", "gone", "id", "local_closed",
-        "network", "place", "priority", "receive", "remote_closed", "seen_bytes",
-        "seen_of_all", "sent_bytes", "task", "tunnel_bytes_in", "tunnel_due", "websocket_key",
-        "whole", "window",
+        "_ended", "_head", "_owner", "_trailers", "fault", "framed_bytes", "receive",
+        "seen_bytes", "seen_of_all", "window",
     )  # fmt: skip
 
     def __init__(
         self, owner: Http2Connection, stream_id: int, request: Request | None, began: float
     ) -> None:
-        self.id = stream_id
-        self.client, self.network = owner.client, owner.network
-        if request is not None and owner.trusted and request.client != self.client:
-            self.client = request.client
-            self.network = client_network(self.client[0])
-        self.priority = UNSAID
         self._owner = owner
-        value = None if request is None else first_value(request.fields, b"priority")
-        if value is not None:
-            self.prioritize(read_priority(value))
-        self.began = began
-        self.sent_bytes = 0
-        self.tunnel_bytes_in = 0
-        self.tunnel_due = 0.0  # when silence is too long; 0: it is no tunnel
-        self.websocket_key: bytes | None = None
+        super().__init__(owner, stream_id, request, began)
         self.window = owner.writer.settings.window_bytes
-        self.whole = False  # nothing comes after what waits
-        self.gone = False  # reset: nothing is sent any more
-        self.local_closed = False  # END_STREAM was framed
-        self.remote_closed = False  # the viewer has said all
         self.fault = ErrorCode.NO_ERROR  # of what the viewer sent, told once it was answered
-        self.body: StreamBody | None = None  # arriving
-        self.place: UploadPlace | None = None  # among the uploads of its client
         self.receive: ReceiveWindow | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.deadline = 0.0  # of the body, or of DATA that waits; 0: none
         self.framed_bytes = 0  # of DATA
         self.seen_bytes = 0  # of these, when an overdue stream was looked at
         self.seen_of_all = 0  # of all streams, then
         self._head = b""  # frames that wait
         self._ended = False  # the last of these has END_STREAM
         self._trailers = b""  # frames, behind the last bytes
-        self._unsent = UnsentPieces(owner.listener.account)
-        self._drained: asyncio.Future[None] | None = None
 
     # What a response writer calls: see ViewerStream.
 
@@ -221,27 +175,11 @@ class Http2Stream:
         if not self.gone:
             self._owner.reset(self, ErrorCode.INTERNAL_ERROR)
 
-    def close_after(self) -> None:
-        """A connection has many requests at a time: it stays."""
-
-    async def drained(self) -> None:
-        """See ViewerStream."""
-        while self.paused:
-            self._drained = asyncio.get_running_loop().create_future()
-            await self._drained
-
-    async def run_tunnel(self, fields: Fields, tunnel: Tunnel) -> None:
-        """See ViewerStream."""
-        sent, owner = self.body, self._owner
-        assert isinstance(sent, TunnelBody)
-        near = StreamEnd(self, sent, partial(owner.tunnel_passed, self, sent))
-        await run_tunnel(self, fields, near, sent, tunnel)
-
     # What the connection and its writer call.
 
     def prioritize(self, priority: Priority) -> None:
         """From the next frame on."""
-        self.priority = priority
+        super().prioritize(priority)
         self._owner.writer.ranks = True
 
     @property
@@ -292,19 +230,9 @@ class Http2Stream:
         return size
 
     def drop(self) -> None:
-        """It was reset, or its connection is gone: nothing of it is sent any more."""
-        self.gone = True
+        """See MultiplexedStream."""
         self._head = b""
-        self.sent_bytes -= self._unsent.size
-        self._unsent.clear()
-        self.wake()
-
-    def wake(self) -> None:
-        """Tell who waits in `drained`, if there is no more to wait for."""
-        drained = self._drained
-        if drained is not None and not drained.done() and not self.paused:
-            drained.set_result(None)
-            self._drained = None
+        super().drop()
 
     def _block(self, status: int, fields: Fields) -> bytes:
         block = header_block(status, fields)

@@ -4,6 +4,7 @@
 - `connection_ids`: ids that say, to ours alone, which process has a connection
 - `datagram_relay`: datagrams for connections of another process of the location
 - `retry_tokens`: addresses that have shown they can be reached
+- `session_tickets`: what viewers resume TLS with, and of which hellos early data is taken
 - `quic`: what of the library's connection is ours: ids, windows, certificates by name
 - `connection`: one viewer's connection: events in, streams, deadlines, its end
 - `stream_receiver`: what each stream's bytes do; `request_start`: a header list becomes a request

@@ -28,6 +28,7 @@ from edgecache.server.http3.stream import Http3Stream
 from edgecache.server.http3.stream_receiver import StreamReceiver
 from edgecache.server.http3.transmission import DatagramSocket, Transmission
 from edgecache.server.listener import Listener
+from edgecache.server.stream_owner import StreamOwner
 from edgecache.server.tls import Certificate, Session
 
 logger = logging.getLogger("edgecache.server")
@@ -63,8 +64,10 @@ class DatagramPort(DatagramSocket, Protocol):
         ...
 
 
-class QuicViewerConnection:
+class QuicViewerConnection(StreamOwner[Http3Stream]):
     """One viewer's connection."""
+
+    protocol = "h3"
 
     def __init__(
         self, port: DatagramPort, quic: ViewerQuicConnection, address: Any, first_id: bytes
@@ -79,7 +82,9 @@ class QuicViewerConnection:
         self.closing = False  # no request is taken any more
         self.streams: dict[int, Http3Stream] = {}
         self.is_validated = False
-        self._port = port
+        self._validated = asyncio.Event()
+        self.loop = port.loop
+        self._port, self._state = port, port.state
         self._address = address
         self._named = {first_id, *quic.ids}
         self._received = StreamReceiver(self)
@@ -106,7 +111,7 @@ class QuicViewerConnection:
             return
         self._held = True
         try:
-            self.quic.receive_datagram(datagram, address, self._port.loop.time())
+            self.quic.receive_datagram(datagram, address, self.loop.time())
         except Exception:
             self._fail()
             return
@@ -142,12 +147,12 @@ class QuicViewerConnection:
         """See `Http3Connection`."""
         if not (self._held or self._scheduled or self._gone):
             self._scheduled = True
-            self._port.loop.call_soon(self.transmit)
+            self.loop.call_soon(self.transmit)
 
     def _on_timer(self) -> None:
         try:
             if self._transmission.timer_fired():
-                self.quic.handle_timer(self._port.loop.time())
+                self.quic.handle_timer(self.loop.time())
         except Exception:
             self._fail()
             return
@@ -165,7 +170,7 @@ class QuicViewerConnection:
                 self._take_event(event, now)
                 if self._received.served >= REQUESTS_MAX:
                     self._waits_turn = True
-                    self.listener.turns.wait(self._port.loop, self._take_turn)
+                    self.listener.turns.wait(self.loop, self._take_turn)
                     break
         except Http3ConnectionError as error:
             self.end(error.code, error.detail)
@@ -183,6 +188,8 @@ class QuicViewerConnection:
     def _take_event(self, event: Any, now: float) -> None:
         if isinstance(event, events.StreamDataReceived):
             if not self._over:
+                if not self.is_validated:
+                    self._know_session()  # its data is early
                 stream_id, ended = event.stream_id, event.end_stream
                 self._received.take(stream_id, event.data, ended=ended, now=now)
         elif isinstance(event, events.StreamReset | events.StopSendingReceived):
@@ -198,8 +205,8 @@ class QuicViewerConnection:
             self._open()
         elif isinstance(event, events.PingAcknowledged):
             if event.uid == DRAIN_PING:
-                loop = self._port.loop
-                loop.call_at(loop.time() + GRACE_S, self.shutdown)
+                loop = self.loop
+                loop.call_at(loop.time() + GRACE_S, self._finish)
         elif isinstance(event, events.ConnectionTerminated):
             self._lose()
 
@@ -223,15 +230,37 @@ class QuicViewerConnection:
         self.network = "" if self.trusted else client_network(self.client[0])
         self.listener.connections.add(self)
 
+    def _know_session(self) -> None:
+        """The hello has settled parameters of TLS, and which names the connection is for."""
+        if self.session is None and self.certificate is not None:
+            self.session = self._port.session(self.certificate, self.quic.cipher)
+
+    def run(self, stream: Http3Stream, work: Coroutine[None, None, None]) -> None:
+        """Run what `stream` waits for; of an early request not before TLS is done (RFC 8470 §3)."""
+        if self.is_validated:
+            super().run(stream, work)
+            return
+        super().run(stream, self._run_later(work))
+        task = stream.task
+        assert task is not None
+        task.add_done_callback(lambda _task: work.close())  # which has not begun, if it never will
+
+    async def _run_later(self, work: Coroutine[None, None, None]) -> None:
+        await self._validated.wait()
+        await work
+
     def _open(self) -> None:
         """TLS is done: say what we are."""
-        if self.certificate is not None:
-            self.session = self._port.session(self.certificate, self.quic.cipher)
+        self._know_session()
         self.is_validated = True
+        self._validated.set()
         self._port.proven()
         limits, quic = self.listener.head_limits, self.quic
         self._control_id = quic.get_next_available_stream_id(is_unidirectional=True)
-        settings = {frames.MAX_FIELD_SECTION_SIZE: limits.head_bytes_max}
+        settings = {
+            frames.MAX_FIELD_SECTION_SIZE: limits.head_bytes_max,
+            frames.ENABLE_CONNECT_PROTOCOL: 1,
+        }
         start = frames.varint(frames.CONTROL_STREAM) + frames.settings_frame(settings)
         quic.send_stream_data(self._control_id, start)
         self.listener.draining.add(self.drain)
@@ -242,6 +271,12 @@ class QuicViewerConnection:
 
     def shutdown(self) -> None:
         """Finish the requests under way, if there are some, then close."""
+        for stream in list(self.streams.values()):
+            if stream.tunnel_due:
+                self.reset(stream, Http3Error.REQUEST_CANCELLED)  # it has no end to wait for
+        self._finish()
+
+    def _finish(self) -> None:
         self._announce_end()
         self.ready()
 
@@ -303,7 +338,7 @@ class QuicViewerConnection:
             self.let_go(stream)
         self.listener.draining.discard(self.drain)
         self.listener.connections.discard(self)
-        self._port.state.connections.discard(self)
+        self._state.connections.discard(self)
 
     def _lose(self) -> None:
         """Nothing comes any more."""
@@ -342,18 +377,6 @@ class QuicViewerConnection:
 
     # Streams: see the interface.
 
-    def run(self, stream: Http3Stream, work: Coroutine[None, None, None]) -> None:
-        """Run what `stream` waits for."""
-        task = stream.task = self._port.loop.create_task(work)
-        self._port.state.tasks.add(task)
-
-        def done(_task: asyncio.Task[None]) -> None:
-            self._port.state.tasks.discard(task)
-            stream.task = None
-            self.settle(stream)
-
-        task.add_done_callback(done)
-
     def settle(self, stream: Http3Stream) -> None:
         """Forget `stream` if nothing is done for it any more."""
         if stream.task is not None:
@@ -386,37 +409,13 @@ class QuicViewerConnection:
         self.quic.reset(stream_id, int(code))
         self.ready()
 
-    def let_go(self, stream: Http3Stream) -> None:
-        """End `stream`, whose viewer has left it."""
+    def _send_no_more(self, stream: Http3Stream) -> None:
         self.quic.reset(stream.id, int(Http3Error.REQUEST_CANCELLED))
-        stream.drop()
-        if stream.body is not None:
-            stream.body.abort()
-        self.forget_body(stream)
-        if stream.task is not None:
-            stream.task.cancel()
-        else:
-            self.settle(stream)
-
-    def forget_body(self, stream: Http3Stream) -> None:
-        """Nothing more comes of its body."""
-        if stream.place is not None:
-            stream.place.end()
-            stream.place = None
-        body = stream.body
-        if body is not None and (stream.gone or stream.local_closed):
-            body.close()
-            stream.body = None
 
     def taken(self, stream: Http3Stream, count: int) -> None:
         """So many bytes of its body were taken: more may come."""
         self._received.taken(count)
         self.ready()
-
-    def due(self, stream: Http3Stream, deadline: float) -> None:
-        """Look at `stream` then (epoch seconds)."""
-        stream.deadline = deadline
-        self.deadline = min(self.deadline, deadline)
 
     # What takes too long.
 
@@ -430,8 +429,8 @@ class QuicViewerConnection:
             if stream.queued_bytes and not stream.deadline:
                 stream.deadline = now + limits.write_idle_s_max
                 stream.seen_bytes = self.quic.acknowledged_bytes(stream.id)
-            if stream.deadline:
-                self.deadline = min(self.deadline, stream.deadline)
+            for at in (stream.deadline, stream.tunnel_due):
+                self.deadline = min(self.deadline, at or self.deadline)
 
     def end_overdue(self, now: float) -> None:
         """Close this connection, whose deadline has come, or give it another one."""
@@ -449,7 +448,9 @@ class QuicViewerConnection:
             self.quic.send_ping(ALIVE_PING)
             self.ready()
         for stream in list(self.streams.values()):
-            if stream.deadline and now >= stream.deadline:
+            if stream.tunnel_due and now >= stream.tunnel_due:
+                self.reset(stream, Http3Error.REQUEST_CANCELLED)
+            elif stream.deadline and now >= stream.deadline:
                 self._check_stream(stream, now)
         self._look_again()
 
@@ -463,5 +464,5 @@ class QuicViewerConnection:
                 self.reset(stream, Http3Error.REQUEST_CANCELLED)
                 return
         body = stream.body
-        if body is not None and not body.done and not stream.remote_closed:
+        if body is not None and not (body.done or body.open_ended or stream.remote_closed):
             stream.deadline = body.overdue(now, limits.body_idle_s_max)

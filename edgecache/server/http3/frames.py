@@ -16,6 +16,7 @@ PRIORITY_UPDATE, PRIORITY_UPDATE_PUSH = 0xF0700, 0xF0701  # RFC 9218 §7.2
 OF_HTTP2 = frozenset({0x2, 0x6, 0x8, 0x9})  # §7.2.8: reserved, and an error
 CONTROL_STREAM, PUSH_STREAM, ENCODER_STREAM, DECODER_STREAM = 0x0, 0x1, 0x2, 0x3
 MAX_FIELD_SECTION_SIZE = 0x6  # a setting (§7.2.4.1)
+ENABLE_CONNECT_PROTOCOL = 0x8  # a setting (RFC 9220 §3)
 SETTINGS_OF_HTTP2 = frozenset({0x2, 0x3, 0x4, 0x5})
 VARINT_MAX = (1 << 62) - 1
 CONTROL_BYTES_MAX = 4_096  # of a frame on the control stream: a setting has at most 16

@@ -42,6 +42,7 @@ from edgecache.server.http3.quic import (
     read_header,
 )
 from edgecache.server.http3.retry_tokens import RetryOrigin, RetryTokens
+from edgecache.server.http3.session_tickets import SessionTickets
 from edgecache.server.listener import SHED, Listener
 from edgecache.server.tls import SESSIONS_MAX, Certificate, Session
 
@@ -65,6 +66,7 @@ class PortParts:
     relay: DatagramRelay
     random_bytes: Callable[[int], bytes]
     loop: asyncio.AbstractEventLoop
+    tickets: SessionTickets | None = None  # None: no session is resumed, and there is no 0-RTT
 
 
 class QuicPort:
@@ -241,6 +243,7 @@ class QuicPort:
         quic = ViewerQuicConnection(
             self._configuration, original, retry_id, self._parts.ids, choose
         )
+        quic.tickets = self._parts.tickets
         self.unproven += 1
         connection = QuicViewerConnection(self, quic, address, wanted)
         return connection

@@ -2,23 +2,27 @@
 
 Law: `aioquic` does packets, keys, losses, paths and their bounds (RFC 9000 §8: three times what
 came, until an address is validated); how much a viewer may send is ours to say. The library doubles
-its windows as they are used; here they follow what was taken. 0-RTT is off, since no tickets are
-given. What is overridden begins with an underscore there: the version is pinned for it (decision
-028), and `tests/server/http3/test_quic.py` shows that each is still called.
+its windows as they are used; here they follow what was taken. The library takes all early data of
+who resumes; so who sends some that is not to be taken does not resume. Without `tickets` none are
+given, and there is no 0-RTT. What is overridden begins with an underscore there: the version is
+pinned for it (decision 028), and `tests/server/http3/test_quic.py` shows that each is still called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
+import aioquic
 from aioquic import tls
 from aioquic._buffer import Buffer
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
 from aioquic.quic.connection import (
     CONNECTION_LIMIT_FRAME_CAPACITY,
     END_STATES,
+    MAX_EARLY_DATA,
     MAX_STREAM_DATA_FRAME_CAPACITY,
     TRANSPORT_CLOSE_FRAME_CAPACITY,
     QuicConnection,
@@ -40,6 +44,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from edgecache.http.http2.frames import WINDOW_BYTES
 from edgecache.server.http2.request_body import CONNECTION_BYTES
 from edgecache.server.http3.connection_ids import ID_BYTES, ConnectionIds
+from edgecache.server.http3.session_tickets import LIFETIME_S, SessionTickets, TicketFacts
 from edgecache.server.tls import Certificate
 
 VERSIONS = [QuicProtocolVersion.VERSION_1]
@@ -48,6 +53,7 @@ UNI_STREAMS_MAX = 16  # that a viewer opens: control, QPACK's two, and what nobo
 IN_FLIGHT_BYTES_MAX = 1024 * 1024  # given to the library, and not acknowledged
 STREAM_STEP_BYTES = 65_536  # given at a time: what waits can still be overtaken
 
+_FIRST, _LAST = (one.replace(tzinfo=UTC) for one in (datetime.min, datetime.max))
 _BY_THE_HELLO = object()  # the library wants a certificate before it has a hello
 
 StreamLimit = Callable[[int], int]
@@ -66,6 +72,15 @@ def quic_certificate(certificate: Certificate) -> QuicCertificate:
     """That of a port's certificate. ValueError when its PEM is none."""
     leaf, *chain = x509.load_pem_x509_certificates(certificate.pem[0])
     return QuicCertificate(leaf, chain, load_pem_private_key(certificate.pem[1], None))
+
+
+def early_terms(head_bytes_max: int) -> bytes:
+    """What early requests are made by, which may not shrink while tickets of it count.
+
+    `head_bytes_max` is what SETTINGS say of heads.
+    """
+    told = (CONNECTION_BYTES, WINDOW_BYTES, UNI_STREAMS_MAX, head_bytes_max)
+    return f"{aioquic.__version__} {told}".encode()
 
 
 def quic_configuration(idle_s_max: float) -> QuicConfiguration:
@@ -102,6 +117,8 @@ class ViewerQuicConnection(QuicConnection):
         self._ids, self._choose = ids, choose
         self.stream_limit: StreamLimit = lambda _stream_id: 0
         self.untaken_bytes: Callable[[], int] = lambda: 0
+        self.tickets: SessionTickets | None = None
+        self._name = ""  # that the hello asks for
         first = ids.issue()
         self._host_cids = [QuicConnectionId(first, 0, ids.reset_token(first), True)]
         self.host_cid = self._local_initial_source_connection_id = first
@@ -211,16 +228,67 @@ class ViewerQuicConnection(QuicConnection):
         super()._initialize(peer_cid)
         context: Any = self.tls
         context._server_handle_hello = partial(self._take_hello, context._server_handle_hello)
+        if self.tickets is not None:
+            finish = partial(self._take_finished, self.tickets, context._server_handle_finished)
+            context._server_handle_finished = finish
 
     def _take_hello(self, go_on: Callable[..., None], hello: Any, *outputs: Any) -> None:
         """Show the certificate that the name in the hello asks for (RFC 6066 §3)."""
         start = hello.tell()
-        name = tls.pull_client_hello(hello).server_name
+        said = tls.pull_client_hello(hello)
         hello.seek(start)
-        chosen = self._choose(name)
+        chosen = self._choose(said.server_name)
         self.tls.certificate, self.tls.certificate_chain = chosen.leaf, chosen.chain
         self.tls.certificate_private_key = chosen.key
+        self._name = (said.server_name or "").lower()
+        if self.tickets is not None:
+            self.tls.get_session_ticket_cb = partial(self._resumed, self.tickets, said)
         go_on(hello, *outputs)
+
+    def _resumed(self, tickets: SessionTickets, hello: Any, ticket: bytes) -> Any:
+        """The session that a hello resumes, as the library has it; None: a full handshake."""
+        facts = tickets.open(ticket, self._name)
+        if facts is None:
+            return None
+        shared = hello.pre_shared_key
+        if hello.early_data:
+            told_age, binder = shared.identities[0][1], shared.binders[0]
+            if not tickets.admits_early(facts, told_age, binder):
+                return None
+        return tls.SessionTicket(
+            age_add=facts.age_added,
+            cipher_suite=tls.CipherSuite(facts.cipher_suite),
+            not_valid_after=_LAST,  # that was looked at
+            not_valid_before=_FIRST,
+            resumption_secret=facts.secret,
+            server_name=self._name,
+            ticket=ticket,
+        )
+
+    def _take_finished(
+        self, tickets: SessionTickets, go_on: Callable[..., None], message: Any, output: Any
+    ) -> None:
+        """The handshake is complete: give a ticket (RFC 8446 §4.6.1) to who can use one."""
+        go_on(message, output)
+        context: Any = self.tls
+        if context._psk_key_exchange_mode is None:
+            return
+        given = tls.NewSessionTicket(
+            ticket_lifetime=LIFETIME_S,
+            ticket_age_add=tickets.age_added(),
+            max_early_data_size=MAX_EARLY_DATA,
+        )
+        kept = context._build_session_ticket(given, [])
+        given.ticket = tickets.seal(
+            TicketFacts(
+                int(kept.cipher_suite),
+                given.ticket_age_add,
+                tickets.now_ms,
+                kept.resumption_secret,
+                self._name,
+            )
+        )
+        tls.push_new_session_ticket(output, given)
 
     def _replenish_connection_ids(self) -> None:
         while len(self._host_cids) < min(8, self._remote_active_connection_id_limit):

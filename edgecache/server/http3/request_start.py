@@ -1,34 +1,45 @@
 """Request start: a header list of HTTP/3 becomes a request, is decided, and is answered or set off.
 
 Law: who asks by HTTP/3 is told what HTTP/1.1 would be: one reader, one decision, the same pages.
+A request that came before TLS was done may be another's, said again (RFC 8470): it is given a hit
+if it is safe, waits for TLS where an origin is to be asked, and is told 425 if it is not safe. So
+no origin hears of one, and none is told `Early-Data`.
 """
 
 from __future__ import annotations
-
-from functools import partial
 
 from msgspec.structs import replace
 
 from edgecache.cache.frontend import ViewerErrand
 from edgecache.cache.outcome import Hit, Refusal
 from edgecache.http.http2.header_decoder import HeaderList
-from edgecache.http.message import BadMessage, Request, first_value
-from edgecache.server.http2.request_body import StreamBody
+from edgecache.http.message import BadMessage, Request
+from edgecache.rules.viewer.access import asks_for_websocket
 from edgecache.server.http2.request_head import request_head
 from edgecache.server.http3.stream import Http3Connection, Http3Stream
-from edgecache.server.request_body import UploadPlace
 from edgecache.server.request_log import RequestSummary
 from edgecache.server.response_writer import ResponseWriter, is_paced
 
+TOO_EARLY = Refusal(
+    425,
+    "The request came before the handshake was complete, and may change something: ask again.",
+    "InvalidRequest",
+    reason="too-early",
+)
 NOTHING_READ = RequestSummary(b"", "", b"", None, None, None, None, b"https", 0, None, "HTTP/3.0")
 
 
 def begin_request(connection: Http3Connection, listed: HeaderList, now: float) -> None:
     """Answer a request, or set off what answers it. MalformedRequest."""
     listener, trusted = connection.listener, connection.trusted
-    listener.request_log.counters.http3_requests += 1
+    counters = listener.request_log.counters
+    counters.http3_requests += 1
+    counters.http3_early_requests += not connection.is_validated
     try:
-        head = request_head(listed.fields, listener.scheme, ends=listed.ends, trusted=trusted)
+        head = request_head(
+            listed.fields, listener.scheme, ends=listed.ends, trusted=trusted,
+            new_id=listener.ids.next,
+        )  # fmt: skip
         request = listener.parse(head, listener.head_limits, listener.scheme, connection.client)
     except BadMessage as bad:
         stream = _opened(connection, listed, None, now)
@@ -41,15 +52,32 @@ def begin_request(connection: Http3Connection, listed: HeaderList, now: float) -
     session = connection.session if direct else None
     names = listener.site_names(request.host)
     summary = RequestSummary.by(request, names, listed.size, session)
-    decision = listener.decide(request, connection.session, now, direct=direct, trusted=trusted)
+    decision: Hit | ViewerErrand | Refusal = TOO_EARLY
+    if connection.is_validated or _may_be_early(request, ends=listed.ends):
+        decision = listener.decide(request, connection.session, now, direct=direct, trusted=trusted)
     stream = _opened(connection, listed, request, now)
     writer = ResponseWriter(listener, stream, summary)
     if isinstance(decision, Refusal):
         writer.send_refusal(decision, now)
-    elif isinstance(decision, Hit) and not is_paced(decision, request):
+    elif isinstance(decision, Hit) and not _waits(decision, request, connection):
         writer.send_hit(decision, request, now)
     else:
-        _set_off(connection, decision, request, writer, stream)
+        connection.set_off(stream, decision, request, writer)
+
+
+def _waits(hit: Hit, request: Request, connection: Http3Connection) -> bool:
+    """Whether a hit takes its time, or asks an origin for what another may have said again."""
+    asks = hit.refresh is not None and not connection.is_validated
+    return asks or is_paced(hit, request)
+
+
+def _may_be_early(request: Request, *, ends: bool) -> bool:
+    """Whether a request that another may say again is looked at before that can be ruled out.
+
+    RFC 8470 §2.1: safe methods alone; without a query, since many an application acts by one.
+    """
+    safe = request.method in (b"GET", b"HEAD") and request.query is None
+    return safe and ends and not request.has_body and not asks_for_websocket(request)
 
 
 def _opened(
@@ -60,39 +88,3 @@ def _opened(
     stream.remote_closed = listed.ends
     connection.streams[stream.id] = stream
     return stream
-
-
-def _set_off(
-    connection: Http3Connection,
-    errand: Hit | ViewerErrand,
-    request: Request,
-    writer: ResponseWriter,
-    stream: Http3Stream,
-) -> None:
-    """Run an errand, or send a hit that takes its time."""
-    listener, body = connection.listener, None
-    if request.has_body:
-        expects = first_value(request.fields, b"expect") is not None
-        invite = partial(_invite, stream) if expects else _no_invitation
-        taken = partial(connection.taken, stream)
-        body = StreamBody(request.length, listener.head_limits, invite, taken, listener.account)
-        stream.body = body
-    if isinstance(errand, Hit):
-        connection.run(stream, writer.run_hit(errand, request))
-    else:
-        connection.run(stream, writer.run(errand, body))
-    if body is None:
-        return
-    stream.place = UploadPlace(listener.connections.uploads)
-    if not stream.place.begin(stream.network, listener.limits.uploads_per_address_max):
-        body.refuse(503)
-    connection.due(stream, body.due(stream.began, 0, listener.limits.body_idle_s_max))
-
-
-def _invite(stream: Http3Stream) -> None:
-    """100 (Continue), where the body is wanted (RFC 9110 §10.1.1)."""
-    if stream.body is not None and not (stream.remote_closed or stream.body.done):
-        stream.send_interim(100, ())
-
-
-def _no_invitation() -> None: ...

@@ -13,6 +13,7 @@ from edgecache.http.http2.header_decoder import HeaderList
 from edgecache.http.message import BadMessage, end_to_end
 from edgecache.server.http2.frame_receiver import LIST_RATIO_MAX
 from edgecache.server.http2.request_head import MalformedRequest, check_trailers
+from edgecache.server.http2.tunnel import TunnelBody
 from edgecache.server.http3 import frames
 from edgecache.server.http3.field_section import read_section
 from edgecache.server.http3.frames import (
@@ -86,7 +87,7 @@ class StreamReceiver:
         if body.broken:
             return 0
         room = WINDOW_BYTES
-        if body.is_read:
+        if body.is_read and not isinstance(body, TunnelBody):
             room = max(room, self._connection.listener.limits.buffer_bytes_max)
             if self._connection.listener.account.is_short(MemoryHolding.UPLOADS):
                 room = frames.CONTROL_BYTES_MAX
@@ -250,7 +251,9 @@ class StreamReceiver:
         except BadMessage:  # the errand is told by the body, and answers (§4.1.2)
             self._end_faulty(stream)
             return
-        if not body.done:
+        if isinstance(body, TunnelBody):
+            self._connection.tunnel_passed(stream, body, len(content))
+        elif not (body.done or body.open_ended):
             idle_s_max = self._connection.listener.limits.body_idle_s_max
             self._connection.due(stream, body.due(now, len(content), idle_s_max))
 

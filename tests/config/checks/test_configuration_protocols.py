@@ -10,7 +10,7 @@ from edgecache.config.caches import Location
 from tests.config.checks.test_configuration import SITE, problems
 
 
-def spoken(*protocols: str, **more: str) -> dict[str, Any]:
+def spoken(*protocols: str, **more: Any) -> dict[str, Any]:
     location = {"name": "A", "listen": "127.0.0.1:1", "protocols": protocols, **more}
     return {"locations": [location], "distributions": [SITE]}
 
@@ -26,6 +26,11 @@ def spoken(*protocols: str, **more: str) -> dict[str, Any]:
             spoken("h2c"),
             ['locations[0].protocols: every listener speaks HTTP/1.1: add "http1.1"'],
         ),
+        (
+            spoken("http1.1", "h2", listen_tls="127.0.0.1:2", early_data=True),
+            ['locations[0].early_data: is of HTTP/3: add "h3" to protocols'],
+        ),
+        (spoken("http1.1", "h3", listen_tls="127.0.0.1:2", early_data=True), []),
         (spoken("http1.1", "http1.1"), ["locations[0].protocols: names a protocol twice"]),
         (
             spoken("http1.1", "h2"),

@@ -202,6 +202,18 @@ def test_the_origin_ends_its_direction(play: Play, client: WireClient, tunnel: H
     play.origin.hears("/")
 
 
+def test_the_last_words_of_a_viewer_come_after_the_origins(
+    play: Play, client: WireClient, tunnel: HeldTunnel
+) -> None:
+    """A closing handshake: the origin's frame and end, the viewer's frame and end in one read."""
+    tunnel.put(b"")
+    play.loop.settle()
+    client.says(data(1, b"last", ends=True))
+    assert bytes(tunnel.received) == b"last"
+    assert tunnel.hung_up
+    assert not client.connection.streams
+
+
 def test_an_origin_that_breaks_off_resets_the_stream(
     play: Play, client: WireClient, tunnel: HeldTunnel
 ) -> None:

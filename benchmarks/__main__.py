@@ -12,6 +12,7 @@ import os
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,7 @@ def _told(scenario: Scenario, done: dict[str, list[Round]]) -> dict[str, Any]:
     """Ratios to every peer, by the goal's measure; printed too."""
     rounds, goal = done[scenario.name], scenario.goal
     told: dict[str, Any] = {}
-    for peer in ("nginx", "varnish"):
+    for peer in ("nginx", "varnish", "gtlsserver"):
         found = ratios(rounds, goal.of, "edgecache", peer)
         if found:
             told[peer] = spread(found)
@@ -166,7 +167,7 @@ def _compared(scenario: Scenario, done: dict[str, list[Round]]) -> dict[str, Any
 
 def _say(goal: Goal, to: str, value: dict[str, float]) -> None:
     verdict = ""
-    if to == (goal.to or "itself"):
+    if to == (goal.to or "itself") and isfinite(goal.bound):
         verdict = "reached" if goal.met(value["median"]) else "not reached"
     low, high = value["min"], value["max"]
     print(f"  {goal.of} to {to}: {value['median']} ({low} to {high}) {verdict}", flush=True)

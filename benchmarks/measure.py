@@ -8,11 +8,12 @@ from dataclasses import replace
 from itertools import count
 
 from benchmarks.h2load import Http2Order, ask_http2
+from benchmarks.http3 import Http3Load
 from benchmarks.mixes import PLAIN, Mix
 from benchmarks.processes import BenchmarkError, Server
 from benchmarks.results import Figure
 from benchmarks.scenarios import Scenario
-from benchmarks.stage import Stage
+from benchmarks.stage import HTTP3, Stage
 from benchmarks.viewer import Checking, Http2Viewer, Viewer
 from benchmarks.wrk import Load, Order, ask
 
@@ -43,6 +44,8 @@ class Measuring:
             return self._first_hit(name, scenario.mix(self._stage, name))
         if scenario.name == "S13":
             return self._among_idle(scenario, name)
+        if scenario.kind == HTTP3:
+            return Http3Load(self._stage, name).measured(self._seconds)
         server = self._stage.server(scenario.kind, name)
         mix = self._mix(scenario, server)
         if scenario.at_rate_of:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf, isfinite
 
 from benchmarks import mixes
 from benchmarks.mixes import Mix
-from benchmarks.stage import ONE_TIER, TWO_TIERS, Stage
+from benchmarks.stage import HTTP3, ONE_TIER, TWO_TIERS, Stage
 from benchmarks.viewer import Viewer
 from edgecache.rules.private.signer import Signer, SigningTerms, load_private_key
 
@@ -22,7 +23,8 @@ SIGNED_S = 86_400
 class Goal:
     """`of` (a Figure's field) of edgecache over that of `to`: at most, or at least, `bound`.
 
-    `to` may be another scenario of ours, and empty for a bound on the figure itself.
+    `to` may be another scenario of ours, and empty for a bound on the figure itself. An infinite
+    bound is none: the figure is told.
     """
 
     of: str
@@ -32,6 +34,8 @@ class Goal:
 
     def said(self) -> str:
         """As a table has it."""
+        if not isfinite(self.bound):
+            return f"a figure beside {self.to}"
         sign = "≥" if self.at_least else "≤"
         return f"{sign} {self.bound:g}" + (f" × {self.to}" if self.to else "")
 
@@ -133,5 +137,9 @@ SCENARIOS = (
     Scenario(
         "S17", "1 MiB objects by HTTP/2 over TLS", Goal(BYTES, 1.0, at_least=True),
         _one(mixes.LARGE), BESIDE_NGINX, tls=True, streams=1,
+    ),
+    Scenario(
+        "S18", "S1 by HTTP/3, 4 connections", Goal(CPU, inf, "gtlsserver"), _one(mixes.HOT),
+        ("edgecache", "gtlsserver"), HTTP3,
     ),
 )  # fmt: skip

@@ -28,7 +28,7 @@ from edgecache.cli.keys import generate_private_key, write_key_pair
 from edgecache.server.dev_certificate import development_certificate
 
 HERE = Path(__file__).resolve().parent
-ONE_TIER, TWO_TIERS = "one tier", "two tiers"
+ONE_TIER, TWO_TIERS, HTTP3 = "one tier", "two tiers", "HTTP/3"
 SENDFILE = "sendfile on; tcp_nopush on;"
 VARNISH_LOG = (
     "%t\t%O\t%h\t%m\t%{Host}i\t%U\t%s\t%{Referer}i\t%{User-Agent}i\t%q\t%{Varnish:handling}x\t"
@@ -58,6 +58,8 @@ class Stage:
                 (ONE_TIER, "varnish"): self._varnish,
                 (TWO_TIERS, "edgecache"): self._edgecache_two_tiers,
                 (TWO_TIERS, "nginx"): self._nginx_two_tiers,
+                (HTTP3, "edgecache"): self._edgecache_http3,
+                (HTTP3, "gtlsserver"): self._gtlsserver,
             }
             self._servers[kind, name] = makers[kind, name]()
         return self._servers[kind, name]
@@ -115,6 +117,26 @@ class Stage:
         started = self._start("edgecache-two-tiers", command, other)
         wait_until_listening("edge", started, port, self.folder / "edgecache-two-tiers.err")
         return Server("edgecache", port, (started,), other_port=other)
+
+    def _edgecache_http3(self) -> Server:
+        name, port, tls_port = "edgecache-http3", free_port(), free_port()
+        config = self._written(
+            "edgecache-http3.toml", self.values(name=name, port=port, tls_port=tls_port)
+        )
+        command = [*command_of(None), "edge", "--location=LHR50", f"--config={config}"]
+        return Server("edgecache", port, (self._start(name, command, port),), tls_port)
+
+    def _gtlsserver(self) -> Server:
+        """Serves the origin's files from its folder, by UDP alone."""
+        port = free_port()
+        pem = development_certificate(self.folder / "gtls-tls", ("localhost",), datetime.now(UTC))
+        command = [program("gtlsserver"), "-q", "-d", str(self.folder / "site"), "127.0.0.1"]
+        popen = start(
+            "gtlsserver", [*command, str(port), str(pem), str(pem)], self.folder, SERVER_CORE
+        )
+        server = Server("gtlsserver", 0, (popen,), port)
+        self.stack.callback(server.stop)
+        return server
 
     def _nginx(self, name: str = "nginx", sendfile: str = SENDFILE) -> Server:
         port, tls_port = free_port(), free_port()

@@ -6,7 +6,7 @@ Law: control is asked; where it is away, the file alone says what it can.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlencode
 
 import msgspec
@@ -34,6 +34,7 @@ from edgecache.rules.explanation import (
 from edgecache.runtime.environment import wall_clock
 
 ALONE = "from the file alone"
+_PROTOCOLS = {"h2": ", by HTTP/2", "http2": ", by HTTP/2 or 1.1, as TLS agrees"}
 
 
 class NotExplainedError(Exception):
@@ -41,14 +42,13 @@ class NotExplainedError(Exception):
 
 
 def explanation(
-    config: Config | None, control: ControlAccess, url: str, method: str, headers: Sequence[str]
+    config: Config | None, control: ControlAccess, wanted: ExplainQuery
 ) -> tuple[ExplainReport, str]:
     """The report on a request, and a note on its source, empty when control said it all.
 
     Without a `config` control alone can tell. ValueError when no viewer could make the request;
     NotExplainedError when control says no, or is away and there is nothing else to ask.
     """
-    wanted = ExplainQuery(url, method, tuple(headers))
     request = viewer_request(wanted, config or Config())
     why = "no [control] to ask"
     if control.url:
@@ -65,6 +65,7 @@ def explanation(
 async def _asked(control: ControlAccess, wanted: ExplainQuery) -> ExplainReport:
     query = [("url", wanted.url), ("method", wanted.method)]
     query += [("header", line) for line in wanted.headers]
+    query += [("http_version", wanted.http_version)] if wanted.http_version else []
     status, body = await ask_control(control, f"/explain?{urlencode(query)}")
     if status == 200:
         return msgspec.json.decode(body, type=ExplainReport)
@@ -93,7 +94,8 @@ def plain_lines(tree: Tree, depth: int = 0) -> Iterator[str]:
 def tree_of(told: ExplainReport) -> Tree:
     """The tree of a report."""
     rules = told.rules
-    tree = Tree(Text(f"{rules.method} {rules.url}", "bold"))
+    by = "" if rules.http_version == "1.1" else f" HTTP/{rules.http_version}"
+    tree = Tree(Text(f"{rules.method} {rules.url}{by}", "bold"))
     if rules.unavailable:
         _list(_add(tree, "its distribution is not served: 503"), rules.unavailable)
         return tree
@@ -147,7 +149,8 @@ def _add_key(tree: Tree, rules: Explanation) -> None:
 def _add_origin(tree: Tree, origin: OriginExplanation | None) -> None:
     if origin is None:
         return
-    branch = _add(tree, f"origin {origin.origin} at {origin.address} would be sent on a miss")
+    by = _PROTOCOLS.get(origin.protocol, "")
+    branch = _add(tree, f"origin {origin.origin} at {origin.address} would be sent on a miss{by}")
     _add(branch, f"{origin.method} {origin.target}")
     _list(branch, (f"{name}: {value}" for name, value in origin.fields))
     if origin.then:

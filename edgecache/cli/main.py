@@ -216,6 +216,7 @@ def explain(
         list[str] | None, typer.Option("--header", "-H", help="'Name: value', several times.")
     ] = None,
     method: Annotated[str, typer.Option("--method", "-X", help="The method.")] = "GET",
+    http_version: Annotated[str, typer.Option("--http", help="1.1, 2 or 3.")] = "",
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: Annotated[bool, typer.Option("--json", help="Tell it as JSON.")] = False,
 ) -> None:
@@ -224,11 +225,13 @@ def explain(
 
     from edgecache.cli.explain import NotExplainedError, explanation
     from edgecache.cluster.control_access import control_access
+    from edgecache.control.rest.explain import ExplainQuery
 
     loaded = None if names_control() else _loaded(config)
     control = control_access(loaded) if loaded else control_of(config)
     try:
-        told, note = explanation(loaded, control, url, method, header or [])
+        wanted = ExplainQuery(url, method, tuple(header or []), http_version)
+        told, note = explanation(loaded, control, wanted)
     except ValueError as error:
         _refuse([str(error)])
     except NotExplainedError as error:

@@ -32,7 +32,8 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `secret_headers` maps a name to where its value stands: `env:NAME` or `file:PATH`.
     `reach` is control's to say for what the API makes. `server_name` is what TLS asks for (SNI) and
     the certificate must name; empty: the Host where it is forwarded, else `domain_name`.
-    `protocol` "h2": asked by HTTP/2 and nothing else (ALPN; without TLS by prior knowledge).
+    `protocol` "h2": asked by HTTP/2 and nothing else (ALPN; without TLS by prior knowledge);
+    "http2": by what TLS agrees on, without TLS by HTTP/1.1 (CloudFront's OriginHttpVersion).
     `circuit_breaker` None: an origin that cannot be reached is left alone under "rfc9111" only.
     """
 
@@ -41,7 +42,7 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     http_port: int = 80
     https_port: int = 443
     protocol_policy: Literal["http-only", "match-viewer", "https-only"] = "http-only"
-    protocol: Literal["http1.1", "h2"] = "http1.1"
+    protocol: Literal["http1.1", "http2", "h2"] = "http1.1"
     ssl_protocols: tuple[str, ...] = ("TLSv1.2",)
     path: str = ""
     custom_headers: dict[str, str] = {}

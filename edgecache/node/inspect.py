@@ -63,6 +63,7 @@ from edgecache.store.memory import MemoryStore
 from edgecache.upstream.peer import heads as peer_fields
 from edgecache.upstream.peer.heads import CredentialSender, head_sender
 
+_MAJOR = {b"2": 2, b"3": 3}  # of the viewer's version of HTTP, as control names it
 SCANS_MAX = 4  # at once: people ask, one or two of them
 ROWS_LOOKED_AT = 100_000  # as of memory; in a second or two, viewers in between
 TOLD_S_MAX = 60.0  # what nobody came back for by then is looked for anew
@@ -175,6 +176,7 @@ class Inspector:
             request,
             fields=public_fields(request.fields),
             scheme=first_value(request.fields, peer_fields.SCHEME) or request.scheme,
+            major=_MAJOR.get(first_value(request.fields, peer_fields.HTTP_VERSION) or b"", 1),
             client=("", 0),
         )
         where = locate_unsigned(viewer, self.front.table)

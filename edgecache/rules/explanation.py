@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from msgspec import structs
 
+from edgecache.config.caches import allows_http2, allows_http3
 from edgecache.config.units import shown_size
 from edgecache.http.message import Request, Response, first_value
 from edgecache.http.target import normalized_path
@@ -80,6 +81,7 @@ class Explanation:
     unsupported: tuple[str, ...] = ()  # what the distribution asks for and is served without
     never_compressed: str = ""  # why not, though the behavior has `compress`
     viewer_rules: tuple[str, ...] = ()  # of the behavior, that bear on the request
+    http_version: str = "1.1"  # the viewer's
 
 
 class LookupExplanation(StrEnum):
@@ -151,15 +153,14 @@ def explain(request: Request, table: RouteTable, entrance: EntryPoint, now: floa
     """
     url = text(b"%b://%b%b" % (request.scheme, request.authority, request.target))
     where = locate_unsigned(request, table)
+    told = Explanation(url, text(request.method), http_version=text(request.version))
     if where is None:
         unserved = table.unavailable_site(request.host)
-        why = () if unserved is None else unserved.reasons
-        return Explanation(url, text(request.method), unavailable=why)
-    told = Explanation(
-        url,
-        text(request.method),
-        _choice(where, table),
-        _admission(where, entrance, now),
+        return replace(told, unavailable=() if unserved is None else unserved.reasons)
+    told = replace(
+        told,
+        choice=_choice(where, table),
+        admission=_admission(where, entrance, now),
         viewer_rules=_viewer_rules(where),
     )
     inner = without_connection_options(where.request)
@@ -255,6 +256,8 @@ def _matched_name(host: bytes, table: RouteTable) -> str:
 
 def _admission(where: RoutedRequest, entrance: EntryPoint, now: float) -> AccessExplanation:
     route = where.route
+    if not _is_offered(where):
+        return AccessExplanation(421, "misdirected")
     if not where.received.client[0]:
         route = structs.replace(route, access_list=None)  # whose address is not known
     refused = admit(where.received, route, None, entrance)
@@ -268,6 +271,14 @@ def _admission(where: RoutedRequest, entrance: EntryPoint, now: float) -> Access
     if isinstance(refused, AccessRedirect):
         return AccessExplanation(refused.status, "redirect-to-https", text(refused.location))
     return AccessExplanation(refused.status, str(refused.why))
+
+
+def _is_offered(where: RoutedRequest) -> bool:
+    """Whether the distribution does the viewer's version of HTTP, where TLS has to agree on it."""
+    major, version = where.received.major, where.site.distribution.http_version
+    if major == 1 or where.received.scheme != b"https":
+        return True
+    return allows_http2(version) if major == 2 else allows_http3(version)
 
 
 def _viewer_rules(where: RoutedRequest) -> tuple[str, ...]:

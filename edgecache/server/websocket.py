@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from hashlib import sha1, sha256
+from hashlib import sha256
 from typing import Protocol
 
 from edgecache.http.message import Fields, first_value
 from edgecache.server.request_body import RequestBody
-from edgecache.upstream.tunnel import Tunnel
+from edgecache.upstream.tunnel import Tunnel, websocket_accept
 
 IDLE_S_MAX = 600.0  # CloudFront's
 ENDING_S_MAX = 10.0  # after one side has ended; RFC 6455 §7.1.1 wants the other to follow at once
 _KEY_BYTES = 16  # RFC 6455 §4.1
-_ACCEPT_OF = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # §1.3
 
 
 class NearEnd(Protocol):
@@ -79,5 +78,5 @@ def websocket_key(request_id: bytes) -> bytes:
 
 def accepts_websocket(status: int, fields: Fields, key: bytes) -> bool:
     """Whether a response to that key opens the WebSocket (RFC 6455 §4.1)."""
-    proof = b64encode(sha1(key + _ACCEPT_OF, usedforsecurity=False).digest())
+    proof = websocket_accept(key)
     return status == 101 and first_value(fields, b"sec-websocket-accept") == proof

@@ -50,7 +50,7 @@ class TlsName(Struct, frozen=True):
     client_key_file: str = ""
     minimum: TlsMinimum = "TLSv1.2"
     other_name: str = ""  # which the certificate may have instead
-    http2: bool = False  # HTTP/2 is what it is offered (ALPN, RFC 7301), and nothing else
+    offers: tuple[str, ...] = ("http/1.1",)  # what it may choose from (ALPN, RFC 7301)
 
 
 class Endpoint(Struct, frozen=True):
@@ -66,6 +66,7 @@ class Endpoint(Struct, frozen=True):
     reach: Reach = "own"
     slow_share: float = 0.5  # of its connections, for uploads and for slow readers
     http2: bool = False  # it is asked by HTTP/2: by ALPN, without TLS by prior knowledge
+    negotiates: bool = False  # by HTTP/1.1 where it does not choose HTTP/2
     tunnels: bool = False  # they hold connections for hours, and must not take those of requests
 
     @property
@@ -82,8 +83,20 @@ class Endpoint(Struct, frozen=True):
 
     def by_http2(self) -> Endpoint:
         """The endpoint, to be asked by HTTP/2."""
-        tls = None if self.tls is None else replace(self.tls, http2=True)
-        return replace(self, http2=True, tls=tls)
+        tls = None if self.tls is None else replace(self.tls, offers=("h2",))
+        return replace(self, http2=True, negotiates=False, tls=tls)
+
+    def by_http1(self) -> Endpoint:
+        """The endpoint, to be asked by HTTP/1.1."""
+        tls = None if self.tls is None else replace(self.tls, offers=("http/1.1",))
+        return replace(self, http2=False, negotiates=False, tls=tls)
+
+    def negotiated(self) -> Endpoint:
+        """The endpoint, to be asked by what TLS agrees on; without TLS by HTTP/1.1."""
+        if self.tls is None:
+            return self
+        tls = replace(self.tls, offers=("h2", "http/1.1"))
+        return replace(self, http2=True, negotiates=True, tls=tls)
 
     @property
     def where(self) -> str:
@@ -285,7 +298,7 @@ def _tls_context(wanted: TlsName) -> ssl.SSLContext:
         raise ssl.SSLError(*error.args) from error
     context.minimum_version = _MINIMUM[wanted.minimum]
     context.check_hostname = not wanted.other_name  # OpenSSL's own check knows one name
-    context.set_alpn_protocols(["h2" if wanted.http2 else "http/1.1"])
+    context.set_alpn_protocols([*wanted.offers])
     return context
 
 

@@ -17,7 +17,7 @@ class Fault(StrEnum):
     RESPONSE_TIMEOUT = "response-timeout"  # no head, or no body byte, for the read timeout
     CLOSED = "closed-early"  # the connection ended before a whole head
     NOT_HTTP2 = "http2-missing"  # it is to be asked by HTTP/2, and does not speak it
-    NO_UPGRADE = "upgrade-by-http2"  # a WebSocket to an origin that is asked by HTTP/2
+    NO_UPGRADE = "upgrade-by-http2"  # a WebSocket to an origin that takes none by HTTP/2
     MALFORMED = "malformed"  # what came is not HTTP as we accept it
     HEAD_TOO_BIG = "head-too-big"
     TRUNCATED = "truncated"  # the body ended before its end

@@ -69,8 +69,8 @@ class OriginUpstream:
         outgoing = wire_request(call, self._via, self._prove, self._agent)
         if two_way:
             endpoint, outgoing = endpoint.by_http2(), replace(outgoing, two_way=True)
-        if outgoing.upgrade and endpoint.http2:
-            raise UpstreamError(Fault.NO_UPGRADE, endpoint.where, sent=False)
+        if outgoing.upgrade and endpoint.negotiates:
+            endpoint = endpoint.by_http1()
         if outgoing.upgrade:
             endpoint = replace(endpoint, tunnels=True, connections_max=TUNNELS_MAX)
         reply = await self._attempted(call, endpoint, outgoing)

@@ -76,7 +76,9 @@ def endpoint_of(origin: Origin, scheme: bytes) -> Endpoint:
             origin.slow_connections_share,
         ),
     )
-    return endpoint.by_http2() if origin.protocol == "h2" else endpoint
+    if origin.protocol == "http1.1":
+        return endpoint
+    return endpoint.by_http2() if origin.protocol == "h2" else endpoint.negotiated()
 
 
 def _tls_name(origin: Origin) -> TlsName:

@@ -36,6 +36,10 @@ class PoolLimits:
     waiting_max: int = 1_024  # requests waiting per endpoint; Envoy's max_pending_requests default
 
 
+NEGOTIATED_S = 600.0  # then an origin that has not chosen HTTP/2 is offered it again
+NEGOTIATED_MAX = 1_000  # of which that is remembered; names are chosen by viewers
+
+
 @dataclass(slots=True)
 class EndpointPool:
     """Connections of one endpoint, and the requests that wait for one."""
@@ -67,6 +71,7 @@ class Pool:
         self._pools: dict[Endpoint, EndpointPool] = {}
         self._open: dict[UpstreamConnection, EndpointPool] = {}
         self._uploads: dict[Endpoint, UploadShare] = {}
+        self._without_http2: dict[tuple[Endpoint, str], float] = {}  # until when (epoch seconds)
         self.turns = LoopTurns()
         self.places = 0  # taken at all endpoints
         self.may_open: Callable[[], bool] = lambda: True  # whether there are descriptors
@@ -88,6 +93,8 @@ class Pool:
         once if nothing was sent, else only what is replayable (RFC 9112 §9.3.1). A body that is not
         all here needs a place among the endpoint's uploads. By HTTP/2, see MultiplexedPool.
         """
+        if endpoint.negotiates:
+            return await self._negotiate(endpoint, outgoing)
         if endpoint.http2:
             return await self._multiplexed.send(endpoint, outgoing)
         if outgoing.body is not None and is_under_way(outgoing.body):
@@ -104,6 +111,24 @@ class Pool:
                 raise
         connection = await self._obtain(endpoint, outgoing)
         return await connection.ask(outgoing)
+
+    async def _negotiate(self, endpoint: Endpoint, outgoing: WireRequest) -> Reply:
+        """By HTTP/2 where the origin chooses it, else by HTTP/1.1, for a while without asking.
+
+        API reference, CustomOriginConfig: `OriginHttpVersion` "http2".
+        """
+        asked, now = (endpoint, outgoing.server_name), self._clock()
+        if self._without_http2.get(asked, 0.0) <= now:
+            try:
+                return await self._multiplexed.send(endpoint, outgoing)
+            except UpstreamError as error:
+                if error.fault is not Fault.NOT_HTTP2 or error.sent:
+                    raise
+            self._without_http2.pop(asked, None)
+            self._without_http2[asked] = now + NEGOTIATED_S
+            if len(self._without_http2) > NEGOTIATED_MAX:
+                del self._without_http2[next(iter(self._without_http2))]
+        return await self.send(endpoint.by_http1(), outgoing)
 
     async def _upload(self, endpoint: Endpoint, outgoing: WireRequest, body: Body) -> Reply:
         """Send a body that is still arriving, as one of those the endpoint may have at once."""

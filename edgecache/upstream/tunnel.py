@@ -5,6 +5,10 @@ RFC 9110 §7.8. A connection that has been a tunnel is never used for another re
 
 from __future__ import annotations
 
+import asyncio
+from base64 import b64encode
+from collections import deque
+from hashlib import sha1
 from typing import Protocol
 
 from edgecache.rules.viewer.access import asks_for_websocket, is_grpc_call
@@ -12,6 +16,7 @@ from edgecache.upstream.interface import Body, Call, Reply, Upstream
 from edgecache.upstream.response import ResponseBody
 
 TUNNEL_BYTES_MAX = 65_536  # waiting each way, as asyncio's own high-water mark for writing
+_ACCEPT_OF = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 TUNNELS_MAX = 1_024  # open to one origin from one process: Envoy's max_connections of a cluster
 
 
@@ -74,6 +79,67 @@ class OpenTunnel(ResponseBody):
         if not self._hung_up:
             super().close()
             self._line.abandon()
+
+
+class TunnelUpload:
+    """Bytes on their way into a tunnel that is a stream, as the body of its request."""
+
+    length: int | None = None
+
+    def __init__(self) -> None:
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
+        self._ended = False
+        self._waiter: asyncio.Future[None] | None = None  # who reads
+        self._room: asyncio.Future[None] | None = None  # who writes
+
+    def write(self, data: bytes) -> None:
+        """Append bytes; before more of them, `writable`."""
+        if data and not self._ended:
+            self._pieces.append(data)
+            self._size += len(data)
+            self._wake()
+
+    async def writable(self) -> None:
+        """Return when more can be taken, or nothing will be."""
+        while self._size > TUNNEL_BYTES_MAX and not self._ended:
+            self._room = asyncio.get_running_loop().create_future()
+            await self._room
+
+    def end(self) -> None:
+        """No more will be written; what was is still read."""
+        self._ended = True
+        self._wake()
+
+    async def read(self) -> bytes:
+        while (piece := self.read_nowait()) is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return piece
+
+    def read_nowait(self) -> bytes | None:
+        if not self._pieces:
+            return b"" if self._ended else None
+        piece = self._pieces.popleft()
+        self._size -= len(piece)
+        self._wake()
+        return piece
+
+    def close(self) -> None:
+        self._pieces.clear()
+        self._size = 0
+        self.end()
+
+    def _wake(self) -> None:
+        """Let both sides look again."""
+        for waiter in (self._waiter, self._room):
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+
+
+def websocket_accept(key: bytes) -> bytes:
+    """The proof that a Sec-WebSocket-Key was read (RFC 6455 §4.2.2)."""
+    return b64encode(sha1(key + _ACCEPT_OF, usedforsecurity=False).digest())
 
 
 class TunnelsDirect:

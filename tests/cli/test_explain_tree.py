@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -48,6 +49,15 @@ def shown(told: ExplainReport) -> str:
     out = io.StringIO()
     Console(file=out, soft_wrap=True, width=200).print(tree_of(told))
     return out.getvalue()
+
+
+def test_the_version_of_http_is_shown_where_it_is_not_the_plain_one() -> None:
+    rules, origin = replace(RULES, http_version="3.0"), replace(ORIGIN, protocol="h2")
+    text = shown(ExplainReport(rules, origin))
+    assert "GET http://x.site.test/a HTTP/3.0" in text
+    assert "would be sent on a miss, by HTTP/2" in text
+    plain = shown(ExplainReport(RULES, ORIGIN))
+    assert "HTTP/" not in plain
 
 
 def test_everything_is_shown() -> None:

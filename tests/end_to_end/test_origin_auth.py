@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from edgecache.server.dev_certificate import ca_file, development_certificate
 from tests.end_to_end.installation import Up, make_installation, start_up
 from tests.end_to_end.nginx import Nginx, start_nginx
-from tests.end_to_end.processes import wait_for
+from tests.end_to_end.processes import free_ports, wait_for
 from tests.end_to_end.viewers import Answer, curl
 
 VARIABLE = "EDGECACHE_TEST_VERIFY"
@@ -29,7 +29,9 @@ _GUARD = """
     ssl_client_certificate {client};
     ssl_verify_client on;
     keepalive_requests 1;
+    listen 127.0.0.1:{http2} ssl http2;
     add_header X-Client $ssl_client_s_dn;
+    add_header X-Protocol $server_protocol;
     if ($http_x_verify !~ "^({first}|{second})$") {{ return 403; }}
 """
 _SITE = """
@@ -47,6 +49,7 @@ domain_name = "127.0.0.1"
 https_port = {port}
 protocol_policy = "https-only"
 ca_file = "{ca}"
+protocol = "{protocol}"
 {proofs}
 """
 _CERTIFICATE = 'client_certificate_file = "client.pem"\nclient_key_file = "client.key"\n'
@@ -103,19 +106,31 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         folder / "ca", ["127.0.0.1"], datetime.datetime.now(datetime.UTC)
     )
     written_client(folder, "edgecache")
-    guard = _GUARD.format(server=server, client=folder / "client.pem", first=FIRST, second=SECOND)
+    (http2,) = free_ports(1)
+    guard = _GUARD.format(
+        server=server, client=folder / "client.pem", first=FIRST, second=SECOND, http2=http2
+    )
     nginx = start_nginx(tmp_path_factory.mktemp("guarded_nginx"), root, tls=True, more=guard)
     (folder / "verify").write_text(f"{FIRST}\n")
     installation = make_installation(folder, workers=1)
     text = installation.config.read_text()
     from_file, from_env = "file:verify", f"env:{VARIABLE}"
-    for name, proofs in {
-        "file": f'{_CERTIFICATE}secret_headers = {{ X-Verify = "{from_file}" }}',
-        "env": f'{_CERTIFICATE}secret_headers = {{ X-Verify = "{from_env}" }}',
-        "bare": f'secret_headers = {{ X-Verify = "{from_file}" }}',
-        "silent": _CERTIFICATE,
-    }.items():
-        text += _SITE.format(name=name, port=nginx.port, ca=ca_file(folder / "ca"), proofs=proofs)
+    both = f'{_CERTIFICATE}secret_headers = {{ X-Verify = "{from_env}" }}'
+    old, new = (nginx.port, "http1.1"), (http2, "h2")
+    for name, (port, protocol), proofs in (
+        ("file", old, f'{_CERTIFICATE}secret_headers = {{ X-Verify = "{from_file}" }}'),
+        ("env", old, both),
+        ("bare", old, f'secret_headers = {{ X-Verify = "{from_file}" }}'),
+        ("silent", old, _CERTIFICATE),
+        ("h2", new, both),
+        ("bare-h2", new, f'secret_headers = {{ X-Verify = "{from_file}" }}'),
+        ("silent-h2", new, _CERTIFICATE),
+        ("either", (http2, "http2"), both),
+        ("older", (nginx.port, "http2"), both),
+    ):
+        text += _SITE.format(
+            name=name, port=port, protocol=protocol, ca=ca_file(folder / "ca"), proofs=proofs
+        )
     installation.config.write_text(text)
     os.environ[VARIABLE] = SECOND
     try:
@@ -142,6 +157,25 @@ def test_only_who_has_both_is_served(guarded: Guarded) -> None:
         assert guarded.ask(name, edge=guarded.up.nrt).body == b"guarded"
     assert guarded.ask("bare").status == 400
     assert guarded.ask("silent").status == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [("env", "HTTP/1.1"), ("h2", "HTTP/2.0"), ("either", "HTTP/2.0"), ("older", "HTTP/1.1")],
+)
+def test_both_are_given_by_either_version_of_http(
+    guarded: Guarded, name: str, protocol: str
+) -> None:
+    """And CloudFront's OriginHttpVersion `http2` takes what the origin has chosen by ALPN."""
+    answer = guarded.ask(name, "/a.txt?version")
+    assert (answer.status, answer.body) == (200, b"guarded")
+    assert answer.fields["x-client"] == "CN=edgecache"
+    assert answer.fields["x-protocol"] == protocol
+
+
+def test_by_http2_too_only_who_has_both_is_served(guarded: Guarded) -> None:
+    assert guarded.ask("bare-h2").status == 400
+    assert guarded.ask("silent-h2").status == 403
 
 
 def test_a_viewer_cannot_say_the_secret_in_our_place(guarded: Guarded) -> None:

@@ -10,12 +10,13 @@ from msgspec.structs import replace
 
 from edgecache.cache.frontend import ViewerFrontend
 from edgecache.cache.peer_frontend import PeerFrontend
+from edgecache.config.model import CachePolicy
 from edgecache.http.message import Request
 from edgecache.node.inspect import Inspector
 from edgecache.rules.explanation import LookupExplanation
 from edgecache.store.entry import Entry
 from edgecache.store.memory import MemoryStore
-from tests.rules.pieces import NOW, answer, asks
+from tests.rules.pieces import NOW, answer, asks, headers
 from tests.store.reserve.held_bucket import SETTINGS, HeldBucket
 from tests.world.credentials import sent_by
 from tests.world.functions import associated
@@ -62,6 +63,18 @@ def test_before_and_after_it_is_stored(play: Play) -> None:
     assert (passed.now, passed.why) == (LookupExplanation.BYPASS, "method")
     nowhere = told(play, asks("/a", host=b"elsewhere.test"))
     assert nowhere.now is LookupExplanation.REFUSE
+
+
+def test_what_depends_on_the_version_of_http_is_told_by_it() -> None:
+    policy = CachePolicy(headers=headers("CloudFront-Viewer-Http-Version"))
+    play = Play(Scene(policy=policy))
+    play.viewer().asks("/a")
+    play.origin.hears("/a")
+    play.origin.answers(200, "body", cache="max-age=60")
+    play.viewer().gets(200)
+    words = [told(play, asks("/a", f"Edgecache-Http-Version: {one}")).now for one in (1, 2, 3)]
+    assert words == ["hit", "fetch", "fetch"]
+    play.close()
 
 
 def test_functions_tell_what_they_change() -> None:

@@ -13,12 +13,15 @@ from edgecache.http.message import Fields, Request
 from edgecache.rules.routing import Route
 from edgecache.rules.semantics import CLOUDFRONT
 from edgecache.upstream.endpoint import Endpoint
-from edgecache.upstream.faults import Fault
+from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.interface import Call
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.pool import Pool
 from tests.upstream.loopback import Origin as Server
 from tests.upstream.loopback import Run, answers, everything, failure, world
+
+WEBSOCKET = ((b"connection", b"upgrade"), (b"upgrade", b"websocket"),
+             (b"sec-websocket-key", b"a"), (b"sec-websocket-version", b"13"))  # fmt: skip
 
 
 def call(method: bytes = b"GET", fields: Fields = (), **origin: Any) -> Call:
@@ -30,16 +33,25 @@ def call(method: bytes = b"GET", fields: Fields = (), **origin: Any) -> Call:
     )
 
 
-def test_a_websocket_to_an_origin_asked_by_http2_is_refused(run: Run) -> None:
-    fields = ((b"connection", b"upgrade"), (b"upgrade", b"websocket"),
-              (b"sec-websocket-key", b"a"), (b"sec-websocket-version", b"13"))  # fmt: skip
+def test_a_websocket_to_an_origin_that_may_choose_goes_by_http11(run: Run) -> None:
+    """Whatever TLS would agree on for other requests."""
+    asked: list[Endpoint] = []
+
+    class NotedPool(Pool):
+        async def send(self, endpoint: Endpoint, outgoing: Any) -> Any:
+            asked.append(endpoint)
+            raise UpstreamError(Fault.CLOSED, endpoint.where)
 
     async def main() -> None:
-        async with world(answers) as (pool, origin, endpoint):
-            asked = call(fields=fields, http_port=endpoint.port, protocol="h2")
-            error = await failure(OriginUpstream(pool).fetch(asked))
-            assert (error.fault, error.status) == (Fault.NO_UPGRADE, 502)
-            assert origin.connections == 0
+        connect: Any = None
+        made = NotedPool(connect, lambda: 0.0)
+        for fields in (WEBSOCKET, ()):
+            wanted = call(fields=fields, protocol="http2", protocol_policy="https-only")
+            await failure(OriginUpstream(made).fetch(wanted))
+        offers = [one.tls.offers for one in asked if one.tls is not None]
+        assert offers[0] == ("http/1.1",)
+        assert asked[0].tunnels
+        assert offers[-1] == ("h2", "http/1.1")
 
     run(main())
 

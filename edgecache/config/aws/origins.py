@@ -20,6 +20,7 @@ from edgecache.config.model import (
 )
 from edgecache.config.problems import listed, quoted
 
+_HTTP_VERSION = "OriginHttpVersion"
 OAI_PREFIX = "origin-access-identity/cloudfront/"
 _KINDS = {"S3OriginConfig": "s3", "CustomOriginConfig": "custom", "VpcOriginConfig": "vpc"}
 
@@ -84,6 +85,8 @@ def _read_kind(node: DocumentNode) -> dict[str, Any]:
         fields["access_identity"] = identity.removeprefix(OAI_PREFIX)
         return fields | {"protocol_policy": "match-viewer"}  # S3 is asked as the viewer asked
     fields["keepalive_timeout_s"] = config.number("OriginKeepaliveTimeout")
+    if config.has(_HTTP_VERSION):
+        fields["protocol"] = choice(config, _HTTP_VERSION, ("http1.1", "http2"))
     if fields["kind"] == "vpc":
         return fields
     return fields | {
@@ -128,6 +131,8 @@ def _kind_member(origin: Origin) -> dict[str, Any]:
         identity = origin.access_identity
         return member | {"OriginAccessIdentity": OAI_PREFIX + identity if identity else ""}
     member["OriginKeepaliveTimeout"] = int(origin.keepalive_timeout_s)
+    if origin.protocol != "http1.1":  # "h2" is ours, and comes nearest to this
+        member[_HTTP_VERSION] = "http2"
     if origin.kind == "vpc":
         return member
     return member | {

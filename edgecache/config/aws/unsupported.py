@@ -131,12 +131,6 @@ MEMBERS: tuple[UnsupportedMember, ...] = (
         "`client_certificate_file` of the origin is what it is shown",
     ),
     UnsupportedMember(
-        "Origins[].CustomOriginConfig.OriginHttpVersion",
-        'the origin is asked by HTTP/1.1; `protocol` "h2" in its `Edgecache` asks it by HTTP/2 '
-        "and nothing else",
-        off=("http1.1",),
-    ),
-    UnsupportedMember(
         "Origins[].CustomOriginConfig.OriginSslProtocols",
         "TLS 1.2 and 1.3 are spoken, nothing older (only older ones: refused unless http-only)",
         off=(

@@ -54,6 +54,7 @@ class OriginExplanation:
     group: str = ""
     then: tuple[str, ...] = ()  # the other members of the group, asked when it fails over
     fails_over_on: tuple[int, ...] = ()
+    protocol: str = "http1.1"  # as `protocol` of an origin has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class ConfiguredNodes(NodeAccess):
 
     async def ask(self, where: RoutedRequest, config: Config) -> tuple[PlaceExplanation, ...]:
         """The entries each place holds for the request, edges first."""
-        heads = {"edge": self._head(where.received, where)}
+        heads = {"edge": self._head(where.received, where, _version_field(where))}
         heads["regional"] = self._head(request_to_regional(where), where)
         homes = _homes(where, config)
         asked = [
@@ -103,15 +104,22 @@ class ConfiguredNodes(NodeAccess):
             tuple(asked_first_by),
         )
 
-    def _head(self, request: Request, where: RoutedRequest) -> bytes:
+    def _head(self, request: Request, where: RoutedRequest, more: Fields = ()) -> bytes:
         fields: Fields = (
             (b"host", request.authority or b"unknown.invalid"),
             *without(public_fields(request.fields), (b"host",)),
             (peer_fields.EXPLAIN, b"1"),
             (peer_fields.DISTRIBUTION, where.route.distribution.id.encode()),
             (peer_fields.SCHEME, request.scheme),
+            *more,
         )
         return request_head(request.method, request.target, fields)
+
+
+def _version_field(where: RoutedRequest) -> Fields:
+    """What tells an edge by which version of HTTP the viewer would ask."""
+    major = where.received.major
+    return () if major == 1 else ((peer_fields.HTTP_VERSION, b"%d" % major),)
 
 
 def _homes(where: RoutedRequest, config: Config) -> dict[str, list[str]]:
@@ -132,9 +140,10 @@ def explain_origin(where: RoutedRequest, config: Config) -> OriginExplanation:
     if config.regional_tier:
         asker = config.regional_tier[0].place
         asked = forwarded(asked, route, cacheable=_cacheable(where))
-        if bypass(without_connection_options(where.request), route) is MissReason.UPGRADE:
+        if _upgrades(where):
             asked = with_upgrade(asked, where.request)
-    if is_grpc_call(where.request, route):  # which no regional cache hears of
+    is_call = is_grpc_call(where.request, route)
+    if is_call:  # which no regional cache hears of
         asked = with_grpc_fields(forwarded(where.request, route, cacheable=False), where.request)
     asked = with_passage(replace_struct(asked, client=_VIEWER, id=_ANY_ID), config.brand.encode())
     via = via_pseudonym(asker, config.brand)
@@ -153,14 +162,30 @@ def explain_origin(where: RoutedRequest, config: Config) -> OriginExplanation:
         group="" if group is None else group.id,
         then=tuple(other.id for other in route.origins[1:]),
         fails_over_on=() if group is None else group.status_codes,
+        protocol=_protocol(where, is_call=is_call),
     )
+
+
+def _protocol(where: RoutedRequest, *, is_call: bool) -> str:
+    """What the origin is asked by: a call of gRPC goes by HTTP/2, whatever the origin has."""
+    origin = where.route.origin
+    if is_call:
+        return "h2"
+    secure = endpoint_of(origin, where.request.scheme).tls is not None
+    if origin.protocol == "http2" and (not secure or _upgrades(where)):
+        return "http1.1"  # CloudFront: by HTTP/2 over TLS alone, and no WebSocket
+    return origin.protocol
+
+
+def _upgrades(where: RoutedRequest) -> bool:
+    return bypass(without_connection_options(where.request), where.route) is MissReason.UPGRADE
 
 
 def request_to_regional(where: RoutedRequest) -> Request:
     """The request as an edge passes it on."""
     inner = without_connection_options(where.request)
     found = forwarded(inner, where.route, cacheable=_cacheable(where))
-    if bypass(inner, where.route) is MissReason.UPGRADE:
+    if _upgrades(where):
         found = with_upgrade(found, inner)
     return found
 

@@ -36,6 +36,7 @@ from edgecache.rules.routing import compile_routes
 from edgecache.rules.viewer.access import EntryPoint, is_of_grpc
 
 _HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+_MAJOR = {"": 1, "1.1": 1, "2": 2, "3": 3}
 _METHOD = re.compile(r"[A-Z][A-Z0-9_\-]{0,31}")
 
 
@@ -46,6 +47,7 @@ class ExplainQuery:
     url: str
     method: str = "GET"
     headers: tuple[str, ...] = ()
+    http_version: str = ""  # 1.1, 2 or 3; empty: 1.1, and 2 for a call of gRPC
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def viewer_request(wanted: ExplainQuery, config: Config) -> Request:
         raise ValueError(f"{wanted.url} is not http://HOST/PATH or https://HOST/PATH")
     if not _METHOD.fullmatch(wanted.method):
         raise ValueError(f"{wanted.method} is not a method")
+    major = _major(wanted.http_version, parts.scheme)
     matches = [_HEADER.fullmatch(line) for line in wanted.headers]
     for line, match in zip(wanted.headers, matches, strict=True):
         if match is None:
@@ -98,7 +101,19 @@ def viewer_request(wanted: ExplainQuery, config: Config) -> Request:
         request = parse_request_head(head.encode(), limits, parts.scheme.encode())
     except BadMessage as bad:
         raise ValueError(f"a viewer would be refused with {bad.status}: {bad.why}") from bad
-    return replace_struct(request, major=2) if is_of_grpc(request) else request  # no other asks so
+    if not wanted.http_version and is_of_grpc(request):
+        major = 2  # no other asks so
+    return request if major == 1 else replace_struct(request, major=major)
+
+
+def _major(http_version: str, scheme: str) -> int:
+    """ValueError where there is no such version of HTTP, or none over `scheme`."""
+    major = _MAJOR.get(http_version)
+    if major is None:
+        raise ValueError(f"{http_version} is not one of 1.1, 2, 3")
+    if major == 3 and scheme == "http":
+        raise ValueError("HTTP/3 is asked by https:// alone")
+    return major
 
 
 async def explain_everywhere(
@@ -113,11 +128,22 @@ async def explain_everywhere(
     if where is None:
         return ExplainReport(rules)
     lacking = map(str, ignored_members(where.site.distribution, config))
-    limits = tuple(location_limit_lines(config))
-    rules = replace(rules, unsupported=tuple(lacking), viewer_rules=limits + rules.viewer_rules)
+    of_locations = (*location_protocol_lines(config, request), *location_limit_lines(config))
+    viewer_rules = of_locations + rules.viewer_rules
+    rules = replace(rules, unsupported=tuple(lacking), viewer_rules=viewer_rules)
     origin = None if rules.admission.status else explain_origin(where, config)
     places = () if services.nodes is None else await services.nodes.ask(where, config)
     return ExplainReport(rules, origin, places)
+
+
+def location_protocol_lines(config: Config, request: Request) -> Iterator[str]:
+    """The locations that do not speak the version of HTTP that `request` came by."""
+    if request.major == 1:
+        return
+    word = "h3" if request.major == 3 else "h2" if request.scheme == b"https" else "h2c"
+    for location in config.locations:
+        if word not in location.spoken:
+            yield f"protocols of {location.name}: {word} is not spoken there"
 
 
 def location_limit_lines(config: Config) -> Iterator[str]:
@@ -139,7 +165,8 @@ def explain_handlers(
 ) -> dict[str, RouteHandler]:
     """`GET /explain?url=…&method=…&header=Name:%20value`: `ExplainReport` as JSON, for operators.
 
-    `header` may be given several times. 400 when no viewer could make such a request.
+    `header` may be given several times, `http_version` is 1.1, 2 or 3. 400 when no viewer could
+    make such a request.
     """
 
     async def explain_request(http_request: HttpRequest) -> Response:
@@ -149,7 +176,10 @@ def explain_handlers(
         if "url" not in query:
             raise HTTPException(400, "url: required")
         wanted = ExplainQuery(
-            query["url"], query.get("method", "GET"), tuple(query.getlist("header"))
+            query["url"],
+            query.get("method", "GET"),
+            tuple(query.getlist("header")),
+            query.get("http_version", ""),
         )
         try:
             request = viewer_request(wanted, config)

@@ -241,6 +241,7 @@ ROUTES = (
             ("url", "*as a viewer would ask for it"),
             ("method", "GET unless said otherwise"),
             ("header", "`Name: value`, several times"),
+            ("http_version", "1.1, 2 or 3, by which it would come; 1.1 unless said otherwise"),
         ),
         faults=(400, 503),
     ),

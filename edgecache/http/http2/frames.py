@@ -294,13 +294,14 @@ SETTINGS_ACK = frame(SETTINGS, ACK, 0)
 class PeerSettings:
     """What a peer has said of itself (§6.5.2), as far as it bears on what is sent."""
 
-    __slots__ = ("frame_bytes_max", "shrinks_table", "streams_max", "window_bytes")
+    __slots__ = ("frame_bytes_max", "shrinks_table", "streams_max", "tunnels", "window_bytes")
 
     def __init__(self) -> None:
         self.window_bytes = WINDOW_BYTES  # of a stream at first
         self.frame_bytes_max = FRAME_BYTES_MAX
         self.shrinks_table = False  # of HPACK, to less than we might use by default
         self.streams_max = STREAM_ID_MAX  # that we may have open at a time
+        self.tunnels = False  # extended CONNECT may be asked (RFC 8441 §3)
 
     def take(self, payload: bytes) -> None:
         """Take over what a SETTINGS frame says. Http2ConnectionError."""
@@ -309,7 +310,12 @@ class PeerSettings:
             value = int.from_bytes(payload[at + 2 : at + 6], "big")
             if key == ENABLE_PUSH and value > 1:
                 raise Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH is 0 or 1")
-            if key == HEADER_TABLE_SIZE and value < 4_096:
+            if key == ENABLE_CONNECT_PROTOCOL:
+                if value > 1 or value < self.tunnels:
+                    code = ErrorCode.PROTOCOL_ERROR
+                    raise Http2ConnectionError(code, "ENABLE_CONNECT_PROTOCOL is 0, then 1")
+                self.tunnels = value == 1
+            elif key == HEADER_TABLE_SIZE and value < 4_096:
                 self.shrinks_table = True
             elif key == MAX_CONCURRENT_STREAMS:
                 self.streams_max = value

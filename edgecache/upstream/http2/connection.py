@@ -111,6 +111,8 @@ class OriginConnection(asyncio.Protocol):
         """The final response; its body may still be arriving. UpstreamError when there is none."""
         if not self.has_room or self._transport.is_closing():
             raise UpstreamError(Fault.CLOSED, self.where, sent=False)
+        if outgoing.upgrade and not self.sender.settings.tunnels:  # RFC 8441 §3
+            raise UpstreamError(Fault.NO_UPGRADE, self.where, sent=False)
         self._rest.drop()
         self.asked += 1
         self._last_id += 2
@@ -130,8 +132,10 @@ class OriginConnection(asyncio.Protocol):
     def _send_head(self, stream: OriginStream) -> None:
         scheme = b"http" if self.endpoint.tls is None else b"https"
         outgoing = stream.outgoing
-        block = request_block(outgoing.sent_head(), scheme, trailers=outgoing.two_way)
-        self.sender.send_block(stream.id, block, ends=outgoing.body is None)
+        block = request_block(
+            outgoing.sent_head(), scheme, trailers=outgoing.two_way, tunnel=outgoing.upgrade
+        )
+        self.sender.send_block(stream.id, block, ends=stream.upload is None)
 
     def drain(self) -> None:
         """Ask nothing more of it; close once what is asked has its answer."""

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import re
 
+from msgspec.structs import replace
+
 from edgecache.http.head import parse_response_head
 from edgecache.http.http2.header_block import field_block, literal
 from edgecache.http.http2.header_decoder import HeaderFields
-from edgecache.http.message import BadMessage, BadReason, Fields, HeadLimits, Response
+from edgecache.http.message import BadMessage, BadReason, Fields, HeadLimits, Response, without
+from edgecache.rules.viewer.access import UPGRADED
+from edgecache.upstream.tunnel import websocket_accept
 
 OF_ONE_CONNECTION = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
@@ -23,27 +27,48 @@ _STATUS = re.compile(rb"[1-9][0-9]{2}")
 _BREAKS = re.compile(rb"[\0\r\n]")
 _BLANKS = (b" ", b"\t")
 _NOT_SENT = OF_ONE_CONNECTION | {b"host", b"te"}
+_NOT_IN_TUNNELS = _NOT_SENT | {b"sec-websocket-key"}
 
 
-def request_block(head: bytes, scheme: bytes, *, trailers: bool) -> bytes:
+def request_block(head: bytes, scheme: bytes, *, trailers: bool, tunnel: bool = False) -> bytes:
     """The header block that says what `head`, a whole one of HTTP/1.1 that we wrote, says.
 
-    `trailers`: those of the response are wanted. ValueError when a field cannot be written.
+    `trailers`: those of the response are wanted. `tunnel`: it opens a WebSocket, which is extended
+    CONNECT here (RFC 8441 §4, §5). ValueError when a field cannot be written.
     """
     line, *lines = head[:-4].split(b"\r\n")
     method, target, _ = line.split(b" ")
     host, fields = b"", []
+    unsent = _NOT_IN_TUNNELS if tunnel else _NOT_SENT
     for field_line in lines:
         name, _, value = field_line.partition(b": ")
         name = name.lower()
         if name == b"host":
             host = value
-        elif name not in _NOT_SENT:
+        elif name not in unsent:
             fields.append((name, value))
     if trailers:
         fields.append(TE_TRAILERS)
-    pseudo = ((b":method", method), (b":scheme", scheme), (b":authority", host), (b":path", target))
+    opening: Fields = ((b":method", method),)
+    if tunnel:
+        opening = ((b":method", b"CONNECT"), (b":protocol", b"websocket"))
+    pseudo = (*opening, (b":scheme", scheme), (b":authority", host), (b":path", target))
     return b"".join([literal(*field) for field in pseudo]) + field_block(tuple(fields))
+
+
+def accepted_upgrade(response: Response, head: bytes) -> Response:
+    """The 101 of HTTP/1.1 that says what a 2xx to the extended CONNECT of `head` does.
+
+    Its origin has read no key, and has said by its answer what the proof of one says.
+    """
+    key = b""
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b": ")
+        if name.lower() == b"sec-websocket-key":
+            key = value
+    fields = without(response.fields, (b"content-length", b"sec-websocket-accept"))
+    accept = (b"sec-websocket-accept", websocket_accept(key))
+    return replace(response, status=101, fields=(*fields, *UPGRADED, accept))
 
 
 def response_of(listed: HeaderFields, limits: HeadLimits, asked: float, now: float) -> Response:

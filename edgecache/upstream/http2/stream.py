@@ -31,11 +31,13 @@ from edgecache.upstream.endpoint import WireRequest
 from edgecache.upstream.exchange import Deadline
 from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.http2.frame_sender import FrameSender, SendWindow
-from edgecache.upstream.http2.heads import response_of, trailers_of
+from edgecache.upstream.http2.heads import accepted_upgrade, response_of, trailers_of
 from edgecache.upstream.interface import Body, Reply, TrailedBody, WholeBody
 from edgecache.upstream.request_body import WrongLengthError, send_until_answered
 from edgecache.upstream.response import ResponseBody
+from edgecache.upstream.tunnel import OpenTunnel, TunnelUpload
 
+HANG_UP_S = 5.0  # for an origin to end its side of a tunnel that its viewer has left
 STREAM_BYTES = 131_072  # beside as many under way: `BUFFER_BYTES_MAX` together, as in HTTP/1.1
 
 
@@ -69,9 +71,9 @@ class OriginStream:
     """One request on a connection; `arrived` has its response, or why there is none."""
 
     __slots__ = (
-        "_body_begun", "_deadline", "_interims", "_left", "_line", "_paused", "_requested_at",
-        "_sending", "arrived", "body", "gone", "heard", "id", "outgoing", "receive",
-        "remote_closed", "window",
+        "_body_begun", "_deadline", "_hung_up", "_interims", "_left", "_line", "_paused",
+        "_requested_at", "_sending", "arrived", "body", "gone", "heard", "id", "outgoing",
+        "receive", "remote_closed", "upload", "window",
     )  # fmt: skip
 
     def __init__(self, line: OriginLine, stream_id: int, outgoing: WireRequest) -> None:
@@ -79,7 +81,8 @@ class OriginStream:
         self.outgoing = outgoing
         self.arrived: asyncio.Future[Reply] = line.loop.create_future()
         left = line.sender.settings.window_bytes
-        self.window = SendWindow(stream_id, left, ended=outgoing.body is None)
+        self.upload: Body | None = TunnelUpload() if outgoing.upgrade else outgoing.body
+        self.window = SendWindow(stream_id, left, ended=self.upload is None)
         self.receive = ReceiveWindow(STREAM_BYTES)
         self.body: ResponseBody | None = None
         self.remote_closed = False
@@ -90,6 +93,7 @@ class OriginStream:
         self._left: int | None = None  # bytes of the body to come, where that was said
         self._interims = 0
         self._paused = False
+        self._hung_up = False
         self._body_begun = False  # some of the request's was read: it is not there again
         self._sending: asyncio.Task[None] | None = None
         self._deadline = Deadline(line.loop, self._late)
@@ -97,11 +101,11 @@ class OriginStream:
 
     async def run(self) -> Reply:
         """The response, once its head is here; see UpstreamConnection.ask."""
-        body = self.outgoing.body
+        body = self.upload
         try:
             if body is None:
                 return await self.arrived
-            if self.outgoing.two_way:
+            if self.outgoing.two_way or self.outgoing.upgrade:
                 self._sending = self._line.loop.create_task(self._send_beside(body))
             else:
                 await send_until_answered(self._send(body), self.arrived)
@@ -147,6 +151,9 @@ class OriginStream:
         """Send `body` while the response comes; what fails of it ends that, too."""
         try:
             await self._send(body)
+            if self.remote_closed and self.window.ended:  # of a tunnel: both ends have ended
+                self._deadline.drop()
+                self._line.over(self)
         except UpstreamError as error:
             self._fail(error)
             self._line.reset(self, ErrorCode.CANCEL)
@@ -156,6 +163,8 @@ class OriginStream:
 
     def _wait_for_viewer(self, *, waiting: bool) -> None:
         """Whether it is our side that is waited for; the response's time stands still then."""
+        if self.outgoing.upgrade:
+            return  # the response does not wait for what a viewer says
         if self.outgoing.two_way:
             self.moved()
         elif self.body is None:
@@ -178,8 +187,10 @@ class OriginStream:
         response = response_of(listed.fields, self._line.limits, self._requested_at, now)
         if response.status < 200:
             self._take_interim(response, ends=listed.ends)
-            return
-        self._begin_body(response, ends=listed.ends)
+        elif self.outgoing.upgrade and response.status < 300 and not listed.ends:
+            self._begin_tunnel(response)
+        else:
+            self._begin_body(response, ends=listed.ends)
 
     def _take_interim(self, response: Response, *, ends: bool) -> None:
         self._interims += 1
@@ -203,6 +214,12 @@ class OriginStream:
         self.body = ResponseBody(length, self, STREAM_BYTES)
         self._deadline.put(self.outgoing.timeouts.read_s)
         self._answer(Reply(response, self.body))
+
+    def _begin_tunnel(self, response: Response) -> None:
+        """Its WebSocket is open; how long it may be idle is for who sees both directions."""
+        self.body = tunnel = OpenTunnel(self)
+        self._deadline.put(inf)
+        self._answer(Reply(accepted_upgrade(response, self.outgoing.head), tunnel))
 
     def _answer(self, reply: Reply) -> None:
         if not self.arrived.done():
@@ -235,7 +252,7 @@ class OriginStream:
             return
         if self.outgoing.two_way:
             self.moved()
-        elif not self._paused:
+        elif not (self._paused or isinstance(self.body, OpenTunnel)):
             known, read_s = self._left is not None, self.outgoing.timeouts.read_s
             self._deadline.earn(len(content) / BODY_BYTES_PER_S_MIN if known else read_s, read_s)
         self._open()
@@ -251,9 +268,12 @@ class OriginStream:
         """The response is whole. What is left of the request is not wanted (§8.1)."""
         self.remote_closed = True
         self._deadline.drop()
-        self.window.stop()
+        if not isinstance(self.body, OpenTunnel):
+            self.window.stop()
         if self.outgoing.record is not None:
             self.outgoing.record.ended_at = self._line.clock()
+        if isinstance(self.body, OpenTunnel) and not (self.window.ended or self._hung_up):
+            return  # what a viewer still says goes on
         self._stop_sending()
         if self.window.ended:
             self._line.over(self)
@@ -277,15 +297,41 @@ class OriginStream:
     def resume(self) -> None:
         self._paused = False
         if not (self.remote_closed or self.gone):
-            self._deadline.put(self.outgoing.timeouts.read_s)
+            if not isinstance(self.body, OpenTunnel):
+                self._deadline.put(self.outgoing.timeouts.read_s)
             self._open()
 
     def abandon(self) -> None:
         """Nobody reads the response any more."""
         self._stop_sending()
         self._deadline.drop()
-        if not (self.gone or self.remote_closed):
+        if not self.gone:
             self._line.reset(self, ErrorCode.CANCEL)
+
+    # For the tunnel it has become: see TunnelSide.
+
+    def write(self, data: bytes) -> None:
+        self._tunneled.write(data)
+
+    async def writable(self) -> None:
+        await self._tunneled.writable()
+
+    def end_writing(self) -> None:
+        self._tunneled.end()
+
+    def hang_up(self) -> None:
+        """End what is sent, once it is; an origin that does not follow is not waited for."""
+        self._hung_up = True
+        self._tunneled.end()
+        if self.body is not None:
+            self.body.end()
+        if not self.gone:
+            self._deadline.put(HANG_UP_S)
+
+    @property
+    def _tunneled(self) -> TunnelUpload:
+        assert isinstance(self.upload, TunnelUpload)
+        return self.upload
 
     # The end.
 
@@ -308,11 +354,16 @@ class OriginStream:
         self._stop_sending()
 
     def _stop_sending(self) -> None:
+        if isinstance(self.upload, TunnelUpload):
+            self.upload.close()  # who waits to write is told
         sending, self._sending = self._sending, None
         if sending is not None and sending is not asyncio.current_task(self._line.loop):
             sending.cancel()
 
     def _late(self) -> None:
+        if self._hung_up:
+            self._line.reset(self, ErrorCode.CANCEL)
+            return
         self.fail(Fault.RESPONSE_TIMEOUT)
         self._line.reset(self, ErrorCode.CANCEL)
         self._line.late()

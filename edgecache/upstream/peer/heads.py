@@ -178,6 +178,7 @@ SCHEME = b"edgecache-scheme"  # the viewer's: http or https
 CLIENT = b"edgecache-client"  # the viewer's address, for X-Forwarded-For
 ID = b"edgecache-id"  # the edge's request id, which reaches the origin as X-Amz-Cf-Id
 RESULT = b"edgecache-result"  # how the inner tier came by its response
+HTTP_VERSION = b"edgecache-http-version"  # beside EXPLAIN: by which the viewer would ask, 2 or 3
 EXPLAIN = b"edgecache-explain"  # tell of the entry instead of serving it; spelled as we write it
 MARK = b"edgecache-mark"  # the newest invalidation the sender knows, or an answer is newer than
 BEHAVIOR = b"edgecache-behavior"  # the pattern it was routed by, before a function had its path

@@ -36,6 +36,7 @@ def objects(
 
 
 timeouts = {"OriginReadTimeout": seconds}
+versions = st.sampled_from(["http1.1", "http2"])
 identities = st.just("") | words.map("origin-access-identity/cloudfront/".__add__)
 s3 = objects({"OriginAccessIdentity": identities}, timeouts)
 custom = objects(
@@ -44,9 +45,11 @@ custom = objects(
         "HTTPSPort": seconds,
         "OriginProtocolPolicy": st.sampled_from(["http-only", "match-viewer", "https-only"]),
     },
-    timeouts | {"OriginKeepaliveTimeout": seconds, "OriginSslProtocols": listings(words)},
+    timeouts
+    | {"OriginKeepaliveTimeout": seconds, "OriginSslProtocols": listings(words)}
+    | {"OriginHttpVersion": versions},
 )
-vpc = objects({"VpcOriginId": words}, timeouts)
+vpc = objects({"VpcOriginId": words}, timeouts | {"OriginHttpVersion": versions})
 kinds = (
     st.tuples(st.just("S3OriginConfig"), s3)
     | st.tuples(st.just("CustomOriginConfig"), custom)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edgecache.config.aws.defaults import with_defaults
 from edgecache.config.aws.document import DocumentError
@@ -106,6 +107,7 @@ viewer_certificate = { certificate_file = "c.pem", key_file = "k.pem" }
 [[distributions.origins]]
 id = "a"
 domain_name = "unix:/run/a.sock"
+protocol = "h2"
 read_timeout_s = 1.5
 ca_file = "ca.pem"
 [[distributions.origins]]
@@ -140,6 +142,27 @@ def test_what_only_we_know_comes_back_too(tmp_path: Path) -> None:
     document = json.loads(json.dumps(distribution_document(distribution)))
     back = read_distribution_config(document, policies=policies_of(distribution))
     assert back == distribution
+
+
+@pytest.mark.parametrize(
+    ("protocol", "version", "extension"),
+    [("http1.1", None, None), ("http2", "http2", None), ("h2", "http2", {"protocol": "h2"})],
+)
+def test_what_an_origin_is_asked_by_has_cloudfronts_name(
+    protocol: Any, version: str | None, extension: dict[str, str] | None
+) -> None:
+    """`OriginHttpVersion`; that nothing else is spoken is ours."""
+    document = copy.deepcopy(CONFIG)
+    made = read_distribution_config({"DistributionConfig": document})
+    first = next(one for one in made.origins if one.kind == "custom")
+    asked = replace(first, protocol=protocol)
+    (written,) = (
+        one
+        for one in distribution_config(replace(made, origins=(asked,)))["Origins"]["Items"]
+        if one["Id"] == first.id
+    )
+    assert written["CustomOriginConfig"].get("OriginHttpVersion") == version
+    assert written.get("Edgecache") == extension
 
 
 def changed(place: str, value: object) -> dict[str, Any]:

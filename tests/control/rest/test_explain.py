@@ -48,6 +48,12 @@ from tests.world.credentials import signs
 
 NOW = 1_800_000_000.0
 BASE = "http://127.0.0.1:8090"
+OPENING = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Key: x",
+    "Sec-WebSocket-Version: 13",
+)
 
 
 def clock() -> float:
@@ -175,13 +181,7 @@ def test_a_signature_of_a_store_is_not_told() -> None:
 
 
 def test_an_upgrade_keeps_what_opens_it() -> None:
-    opening = (
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Key: x",
-        "Sec-WebSocket-Version: 13",
-    )
-    told_ = explained(None, config(), *opening)
+    told_ = explained(None, config(), *OPENING)
     assert told_.rules.bypass == "upgrade"
     assert told_.origin is not None
     assert dict(told_.origin.fields)["Upgrade"] == "websocket"
@@ -193,11 +193,15 @@ def test_a_call_of_grpc_is_told_by_its_media_type() -> None:
     assert request.major == 2
     plain = viewer_request(ExplainQuery("https://site.test/s/M", "POST"), config())
     assert plain.major == 1
+    said = ExplainQuery("https://site.test/s/M", "POST", fields, "1.1")
+    assert viewer_request(said, config()).major == 1
 
 
 @pytest.mark.parametrize(
     ("wanted", "problem"),
     [
+        (ExplainQuery("https://site.test/", http_version="2.0"), "2.0 is not one of 1.1, 2, 3"),
+        (ExplainQuery("http://site.test/", http_version="3"), "by https:// alone"),
         (ExplainQuery("site.test/a"), "is not http://HOST/PATH"),
         (ExplainQuery("ftp://site.test/"), "is not http://HOST/PATH"),
         (ExplainQuery("http:///a"), "is not http://HOST/PATH"),

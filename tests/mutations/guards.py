@@ -6,6 +6,7 @@ from tests.mutations.access_list_guards import ACCESS_LIST_GUARDS
 from tests.mutations.control_guards import CONTROL_GUARDS
 from tests.mutations.guard import Guard as Guard
 from tests.mutations.http2_guards import HTTP2_GUARDS
+from tests.mutations.http2_origin_guards import HTTP2_ORIGIN_GUARDS
 from tests.mutations.reserve_guards import RESERVE_GUARDS
 from tests.mutations.trace_guards import TRACE_GUARDS
 from tests.mutations.viewer_rule_guards import VIEWER_RULE_GUARDS
@@ -337,6 +338,7 @@ GUARDS = (
     ),
     *VIEWER_RULE_GUARDS,
     *HTTP2_GUARDS,
+    *HTTP2_ORIGIN_GUARDS,
     *TRACE_GUARDS,
     *ACCESS_LIST_GUARDS,
     *CONTROL_GUARDS,

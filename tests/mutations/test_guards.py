@@ -33,6 +33,8 @@ COPIED = (
     "tests/rules/private/signers.py",
     "tests/server/http2/conftest.py",
     "tests/server/http2/test_connection.py",
+    "tests/upstream/http2/h2_origin.py",
+    "tests/upstream/loopback.py",
     "tests/store/disk/disk_world.py",
     "tests/store/reserve/held_bucket.py",
     "tests/simulation",

@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from tests.conftest import pytest_collection_modifyitems
+from tests.conftest import pytest_ignore_collect
 from tests.stages import ROOT, SECONDS_MAX, Stage, chosen, main, run, run_all, slowness, stages
 
 OPTIONS = {"only": None, "quick": False, "long": False, "interpreters": False}
@@ -49,19 +49,19 @@ def test_the_interpreters_share_the_unit_tests_and_run_all_of_them_in_long_runs(
     assert commands["unit-oldest-long"] == commands["unit-newest-long"] == commands["unit"]
 
 
-def test_shares_are_all_of_the_tests_and_each_is_in_one() -> None:
-    names = [f"tests/test_a.py::test_{number}" for number in range(100)]
-    some = [SimpleNamespace(nodeid=name) for name in names]
-    found: list[str] = []
+def test_shares_are_all_of_the_files_and_each_is_in_one() -> None:
+    files = [ROOT / "tests" / f"test_{number}.py" for number in range(100)]
+    found: list[Path] = []
     for part in (1, 2, 3):
-        items, gone = list(some), []
-        hook = SimpleNamespace(pytest_deselected=lambda items: gone.extend(items))  # noqa: B023
-        asked = SimpleNamespace(getoption=lambda _, part=part: f"{part}/3", hook=hook)
-        pytest_collection_modifyitems(cast(pytest.Config, asked), cast(list[pytest.Item], items))
-        assert len(items) + len(gone) == len(names)
-        assert len(items) > 15
-        found += [one.nodeid for one in items]
-    assert sorted(found) == sorted(names)
+        share = f"{part}/3"
+        asked = SimpleNamespace(getoption=lambda _, share=share: share, rootpath=ROOT)
+        config = cast(pytest.Config, asked)
+        kept = [file for file in files if not pytest_ignore_collect(file, config)]
+        assert len(kept) > 15
+        found += kept
+        for other in ("conftest.py", "play.py", "tests"):
+            assert not pytest_ignore_collect(ROOT / "tests" / other, config)
+    assert sorted(found) == sorted(files)
 
 
 def test_what_is_run_when() -> None:
@@ -94,7 +94,9 @@ def test_a_slower_machine_has_more_time_and_no_machine_has_less() -> None:
 def test_a_stage_beyond_its_seconds_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     ticks = iter([0.0, 7.0])
     assert run_all([Stage("slow", "true", 5)], lambda: next(ticks)) == 0
-    assert "7.0 of     5  over its budget" in capfd.readouterr().out
+    told = capfd.readouterr().out
+    assert "slow                 7.0 of     5  over its budget" in told
+    assert "all                  7.0 of     5\n" in told
 
 
 def test_an_unknown_stage_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,9 @@ def caches() -> dict[str, _lru_cache_wrapper[object]]:
     for module in pkgutil.walk_packages(edgecache.__path__, "edgecache."):
         if not module.name.endswith("__main__"):  # control reads nothing of viewers
             importlib.import_module(module.name)
+    gc.unfreeze()  # what has been set aside is listed by nothing
     found = [one for one in gc.get_objects() if isinstance(one, _lru_cache_wrapper)]
+    gc.freeze()
     return {
         f"{one.__module__}.{one.__qualname__}".removeprefix("edgecache."): one
         for one in found

@@ -61,12 +61,15 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Iterator[Clock]:
-    """A clock; the collector of this process is afterwards as it was."""
+    """A clock; the collector of this process has nothing set aside, and is afterwards as it was."""
     thresholds = gc.get_threshold()
+    gc.unfreeze()
     yield Clock()
     GcTuning(Clock()).uninstall()
     gc.unfreeze()
     gc.set_threshold(*thresholds)
+    gc.collect()
+    gc.freeze()
 
 
 def test_what_lives_when_it_settles_is_set_aside(clock: Clock) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -13,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutations.forked_runs import ForkedRuns, Run
 from tests.mutations.guards import GUARDS, Guard
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,19 +39,19 @@ COPIED = (
     "tests/simulation",
     "tests/plays/eviction.py",
 )
+BEING_WRITTEN = shutil.ignore_patterns("*.pyc.*")  # by another process, which then renames it
 MOMENTS = count(1_000_000_000)  # epoch seconds
-RUN_S_MAX = 120  # one file of plays takes a few seconds
 
 
 @pytest.fixture(scope="session")
 def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of all that plays need, one of each worker: what one run compiles serves the next."""
+    """A copy of all that plays need, one of each worker, with what is compiled already."""
     folder = tmp_path_factory.mktemp("staged")
     for name in (*COPIED, "pyproject.toml", *{guard.plays for guard in GUARDS}):
         source, target = ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, target, ignore=BEING_WRITTEN)
         else:
             shutil.copy(source, target)
     return folder
@@ -79,28 +78,34 @@ def put(file: Path, code: str) -> None:
     os.utime(file, (moment, moment))
 
 
-def play(folder: Path, guard: Guard) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    command += ["--tb=native", guard.plays, "-k", guard.play]  # others parse sources anew
-    return subprocess.run(
-        command,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=RUN_S_MAX,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
-    )
+@pytest.fixture(scope="session")
+def runs(staged: Path) -> Iterator[ForkedRuns]:
+    """Runs of plays in the copy."""
+    made = ForkedRuns(staged)
+    yield made
+    made.close()
+
+
+def play(runs: ForkedRuns, guard: Guard) -> Run:
+    quiet = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=native")  # parses no sources
+    return runs.run(*quiet, "--exitfirst", guard.plays, "-k", guard.play)
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name.replace(" ", "-"))
-def test_without_its_guard_a_play_fails(guard: Guard, staged: Path) -> None:
+def test_without_its_guard_a_play_fails(guard: Guard, staged: Path, runs: ForkedRuns) -> None:
     with without(guard, staged):
-        run = play(staged, guard)
-    assert run.returncode == 1, run.stdout + run.stderr
-    assert " failed" in run.stdout
-    assert "ImportError" not in run.stdout + run.stderr
+        run = play(runs, guard)
+    assert run.code == 1, run.said
+    assert " failed" in run.said
+    assert "ImportError" not in run.said
 
 
-def test_with_every_guard_the_plays_pass(staged: Path) -> None:
-    run = play(staged, Guard("", "", "", "", "test_"))
-    assert run.returncode == 0, run.stdout + run.stderr
+def test_with_every_guard_the_plays_pass(runs: ForkedRuns) -> None:
+    run = play(runs, Guard("", "", "", "", "test_"))
+    assert run.code == 0, run.said
+
+
+def test_a_run_that_fails_otherwise_is_no_failed_play(runs: ForkedRuns) -> None:
+    """The exit code of a run is pytest's: a file that is not there is no play that failed."""
+    assert play(runs, Guard("", "", "", "", "test_", "tests/plays/test_none.py")).code == 4
+    assert play(runs, Guard("", "", "", "", "test_no_such_play")).code == 5

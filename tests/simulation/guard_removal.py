@@ -13,18 +13,22 @@ from tests.mutations.guards import GUARDS, Guard
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("edgecache", "tests/world", "tests/simulation", "tests/mutations", "tests/__init__.py")
+BEING_WRITTEN = shutil.ignore_patterns("*.pyc.*")  # by another process, which then renames it
 RUN_S_MAX = 900
 
 
 def told_without(guard: Guard, seed: int, gets: int) -> subprocess.CompletedProcess[str]:
-    """The stories from `seed` on, told by a copy of the product without `guard`."""
+    """The stories from `seed` on, told by a copy of the product without `guard`.
+
+    What is compiled is copied, too; Python knows by its time that the file without it is another.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part in COPIED:
             source, target = ROOT / part, folder / part
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(source, target, ignore=BEING_WRITTEN)
             else:
                 shutil.copy(source, target)
         for name in guard.files:

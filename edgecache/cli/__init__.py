@@ -14,5 +14,6 @@
 `explain`, `explain_signature` why a request or a signature ends as it does;
 `secrets` what secrets there are, how keys change, what other machines need of them;
 `sign`, `keys` signed URLs and cookies, and the keys they need;
+`log`, `top` requests as they come; what is asked most, and how long it takes;
 `stats`, `hit_ratio` what each process stores, how much of each distribution it answered so.
 """

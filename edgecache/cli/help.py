@@ -16,7 +16,8 @@ from edgecache.cli.options import refuse
 SUBJECTS: dict[str, tuple[str, ...]] = {
     "Start here": ("init", "serve", "up", "check"),
     "A running installation": (
-        *("reload", "upgrade", "health", "stats", "objects", "drain", "undrain"),
+        *("reload", "upgrade", "health", "stats", "objects", "log", "top", "hist"),
+        *("drain", "undrain"),
         *("nodes", "changes", "backup", "restore", "state"),
     ),
     "What is served": (

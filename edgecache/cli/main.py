@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecache import __version__
-from edgecache.cli import bucket, changes, health, nodes, secrets, state, stats
+from edgecache.cli import bucket, changes, health, log, nodes, secrets, state, stats, top
 from edgecache.cli import control as control_commands
 from edgecache.cli import serve as site
 from edgecache.cli import sign as signing
@@ -60,6 +60,8 @@ app.command(epilog="Example: edgecache init --origin http://127.0.0.1:8000 --nam
 app.add_typer(control_commands.app)
 app.add_typer(signing.app)
 app.add_typer(stats.app)
+app.add_typer(log.app)
+app.add_typer(top.app)
 app.add_typer(changes.app)
 app.add_typer(health.app)
 app.add_typer(bucket.app, name="bucket")

@@ -10,6 +10,7 @@ hearing from control), *credential* (what a process proves itself with, for one 
 - `credentials` made for one message and one receiver, and used once
 - `inspection` questions about stores, and their answers
 - `log_entries` entries and pages of control's log; which releases work with which
+- `log_readers` who reads logs as they come, and what nodes send them
 - `lease` for how long a node may serve without control
 - `node_status` what a node reports
 - `tokens` operators' tokens

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from edgecache.cluster.log_readers import LogSubscription
 from edgecache.observe.counters import Sample
 
 Word = Annotated[str, msgspec.Meta(max_length=64)]
@@ -18,12 +19,14 @@ Number = Annotated[int, msgspec.Meta(ge=0)]
 class ReportAnswer(msgspec.Struct, frozen=True):
     """Control's answer to a report: the generation there is, and whether viewers go elsewhere.
 
-    `drained_caches` are the regional caches that are to be asked last, by name.
+    `drained_caches` are the regional caches that are to be asked last, by name; `log_readers` who
+    reads the logs of nodes as they come.
     """
 
     generation: int = 0
     drain: bool = False
     drained_caches: tuple[str, ...] = ()
+    log_readers: tuple[LogSubscription, ...] = ()
 
 
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):

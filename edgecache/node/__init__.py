@@ -17,7 +17,8 @@
 `password_checks` whether passwords are right, in a thread of its own;
 `certificate_watch` certificates of a worker and of control, read again when their files change,
 and what control hands out of them;
-`log_outputs` formats and places of the access log;
+`log_outputs` formats and places of the access log, and who else is offered its records;
+`log_readers` who reads it as it comes, through control;
 `log_delivery`, `log_store` sends the logs of distributions to their buckets;
 `reserve` the bucket behind a regional cache, and its key pair;
 `geoip` look-up of addresses in MaxMind's files;

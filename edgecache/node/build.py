@@ -57,6 +57,7 @@ from edgecache.node.last_configuration import (
 from edgecache.node.log_delivery import SPOOL_NAME, DeliveryWorld, LogDeliverer
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower
 from edgecache.node.log_outputs import LogOwner, flow_log_file, log_outputs, log_retention
+from edgecache.node.log_readers import node_log_readers
 from edgecache.node.log_store import LogFolder, LogStore, S3Bucket, environment_key_pair
 from edgecache.node.node import Node
 from edgecache.node.password_checks import PasswordChecks
@@ -214,7 +215,7 @@ class NodeParts:
         node.key_values = self.key_values
         node.key_values.on_size = partial(tier.world.account.measure, MemoryHolding.KEY_VALUES)
         node.acme = acme
-        node.delivery = self._log_deliverer()
+        node.consumers.append(self._log_deliverer())
         if location.listen_tls:
             self._secure(node, location, tier)
         return node
@@ -349,8 +350,8 @@ class NodeParts:
         return LogOwner(self.name, machine_name(self.config.state_dir), place_of, wall_clock)
 
     def _node(self, role: str, tier: Tier, front: Frontend) -> Node:
-        place_of = self._place_of if role == "edge" else no_place
-        outputs = log_outputs(self.config, self._log_owner(place_of))
+        owner = self._log_owner(self._place_of if role == "edge" else no_place)
+        outputs = log_outputs(self.config, owner)
         part = int(tier.world.account.budget_bytes * LOG_SHARE)
         log = AccessLog(outputs.write, bytes_max=min(LOG_BYTES_MAX, part))
         listener = Listener(
@@ -369,6 +370,7 @@ class NodeParts:
         sender = self._verifier.sender
         listener.explains = Inspector(self.name, role, location, front, sender).reply
         node = Node(self.name, role, location, os.getpid(), listener, log, outputs, self._follower)
+        node.consumers += node_log_readers(node, self.config, owner)
         node.extend_records()
         node.log_retention = log_retention(self.config, wall_clock)
         node.secrets, node.config = self._secrets, self.served

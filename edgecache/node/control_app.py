@@ -60,6 +60,7 @@ from edgecache.control.rest.explain import ExplainServices, explain_handlers
 from edgecache.control.rest.handlers import RestApi
 from edgecache.control.rest.inventory import inventory_handlers
 from edgecache.control.rest.key_values import KeyValueContents
+from edgecache.control.rest.log_readers import log_reader_handlers
 from edgecache.control.rest.routes import starlette_routes
 from edgecache.control.state.access_keys import AccessKeys
 from edgecache.control.state.catalog import Catalog
@@ -292,6 +293,7 @@ def _node_handlers(
         **inventory_handlers(log.live, tokens, nodes),
         **dry_run_handlers(shared, tokens, nodes),
         **drain_handlers(control),
+        **log_reader_handlers(control),
         **contents.handlers(),
     }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +80,10 @@ def log_routes(config: Config) -> dict[str, LogRoute]:
 
 
 class LogDeliverer:
-    """One process's part in it: it spools its lines, and sends everybody's where no other does."""
+    """One process's part in it: it spools its lines, and sends everybody's where no other does.
+
+    See `log_outputs.RecordConsumer`.
+    """
 
     def __init__(self, spool: LogSpool, folder: SpoolFolder, world: DeliveryWorld) -> None:
         self.spool = spool
@@ -114,15 +117,22 @@ class LogDeliverer:
                 target.task.cancel()
 
     @property
+    def extended(self) -> bool:
+        """Whether any line is wanted."""
+        return bool(self.routes)
+
+    @property
     def shows_cookies(self) -> bool:
         """Whether any line is wanted with its cookies."""
         return any(route.cookies for route in self.routes.values())
 
-    def spool_records(self, records: bytes) -> None:
+    def offer(self, records: Sequence[bytes]) -> None:
         """Spool what distributions want of these records. Blocks on the disk, and never fails."""
+        if not self.was_wanted:
+            return
         routes = self.routes
         wanted: dict[str, list[bytes]] = {}
-        for line, second in split_records(records):
+        for line, second in split_records(b"".join(records)):
             id = second.partition(b"\t")[0].decode("latin-1")
             if (route := routes.get(id)) is not None:
                 shown = with_cookie(line, second) if route.cookies else line

@@ -28,6 +28,7 @@ from edgecache.cluster.log_entries import (
     read_page,
     refusal,
 )
+from edgecache.cluster.log_readers import LogSubscription
 from edgecache.cluster.node_status import NodeStatus, ReportAnswer
 from edgecache.node.control_contact import ControlContact
 from edgecache.node.control_endpoints import ControlEndpoints
@@ -116,6 +117,7 @@ class LogFollower:
         self.failures = 0  # polls failed in a row: above 0, control is away
         self.drained_caches: frozenset[str] = frozenset()  # regional caches, as control said last
         self.drained = False  # whether an operator drains this node, as control said last
+        self.log_readers: tuple[LogSubscription, ...] = ()  # who reads this node's log, through it
 
     async def follow(self, after: int, consumer: LogConsumer) -> None:
         """Apply every entry after number `after`, in order, until cancelled.
@@ -202,12 +204,27 @@ class LogFollower:
                 target, content=content, headers=headers, timeout=self._answer_s_max
             )
         except httpx.HTTPError:
+            self.log_readers = ()
             return False
         if _without_stream(answer).is_success:
             with contextlib.suppress(msgspec.DecodeError):
                 told = msgspec.json.decode(answer.content, type=ReportAnswer)
                 self.drained, self.drained_caches = told.drain, frozenset(told.drained_caches)
+                self.log_readers = told.log_readers
         return answer.is_success
+
+    async def send_log(self, content: bytes) -> bool:
+        """Send control what readers of this node's log look for; False when it is not taken."""
+        target = f"/nodes/{self._name}/log-lines"
+        headers = self._headers("POST", target, content)
+        client = self._controls.current.client
+        try:
+            answer = await client.post(
+                target, content=content, headers=headers, timeout=self._answer_s_max
+            )
+        except httpx.HTTPError:
+            return False
+        return _without_stream(answer).is_success
 
     async def ask(self, target: str, fields: Mapping[str, str]) -> httpx.Response | None:
         """Control's answer to another question of this node's; None when it cannot be had."""

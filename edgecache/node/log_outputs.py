@@ -1,4 +1,4 @@
-"""Outputs of a process's access log, by the configuration: formats, files or standard output.
+"""Outputs of a process's access log, by the configuration; and who else is offered its records.
 
 Law: what each process is told to write it writes by itself; of a folder, one process of a machine
 takes care at a time (`observe/log_retention.py`).
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from edgecache.config.model import Config
 from edgecache.node.geoip import PlaceOf
@@ -106,3 +107,40 @@ def _output(name: str, config: Config, owner: LogOwner) -> LogOutput:
     else:
         sink = LogFile(LogFileName(folder, owner.name, owner.unique, kind), owner.clock, header)
     return LogOutput(cut, sink)
+
+
+class RecordConsumer(Protocol):
+    """Who is offered every record beside the outputs: delivery to buckets, readers.
+
+    None of them waits for what is at its other end.
+    """
+
+    @property
+    def extended(self) -> bool:
+        """Whether it looks at what the second line of a record has: see `log_record`."""
+        ...
+
+    @property
+    def shows_cookies(self) -> bool:
+        """Whether it looks at cookies in it."""
+        ...
+
+    def use(self, config: Config) -> None:
+        """Go by a configuration from now on."""
+        ...
+
+    def offer(self, records: Sequence[bytes]) -> None:
+        """Look at records, each with its lines. On the log's thread; never fails."""
+        ...
+
+    def hand_over(self) -> None:
+        """A successor serves now; what was begun is finished."""
+        ...
+
+    async def run(self) -> None:
+        """Send what is to be sent, for good."""
+        ...
+
+    async def close(self) -> None:
+        """Let go: this process ends."""
+        ...

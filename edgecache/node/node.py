@@ -32,8 +32,8 @@ from edgecache.node.certificate_renewal import CertificateRenewal
 from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
 from edgecache.node.key_values import KeyValueFollower
 from edgecache.node.last_configuration import LastConfiguration, LastConfigurationFile
-from edgecache.node.log_delivery import LogDeliverer
 from edgecache.node.log_follower import LogFollower, UnknownSettingsError
+from edgecache.node.log_outputs import RecordConsumer
 from edgecache.node.readiness import NodeReadiness
 from edgecache.node.regional_peers import RegionalPeers
 from edgecache.node.rule_files import RuleFileWatch
@@ -91,7 +91,7 @@ class Node:
     last_configuration: LastConfigurationFile | None = None  # of a node that follows control
     renewal: CertificateRenewal | None = None  # of this machine's own
     regional_peers: RegionalPeers | None = None  # of who asks regional caches
-    delivery: LogDeliverer | None = None  # of an edge: of the logs that distributions want
+    consumers: list[RecordConsumer] = field(default_factory=list)  # beside the log's outputs
     config: Config | None = None  # as applied last, or as started with
     address: str = ""  # where control may ask it; see NodeStatus
     measure: Callable[[], None] = lambda: None  # gauges that are of the moment of a report
@@ -158,9 +158,9 @@ class Node:
             self._run(self.readiness.watch)
         if self.acme is not None:
             self._run(self.acme.run)
-        if self.delivery is not None:
-            self.extend_records()
-            self._run(self.delivery.run)
+        self.extend_records()
+        for consumer in self.consumers:
+            self._run(consumer.run)
         if self.follower is not None:
             self._run(self._follow)
             self._run(self._report)
@@ -185,8 +185,8 @@ class Node:
     def hand_over(self) -> None:
         """Stop keeping connections: a successor serves now. The log is followed to the end."""
         self.leaving = True
-        if self.delivery is not None:
-            self.delivery.hand_over()
+        for consumer in self.consumers:
+            consumer.hand_over()
         if self.disk is not None:
             self._run(self.disk.close)
         for listener in self._listeners():
@@ -244,10 +244,10 @@ class Node:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_FLUSH_S_MAX):
                 await self._flush()
-        if self.delivery is not None:
+        for consumer in self.consumers:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_FLUSH_S_MAX):
-                    await self.delivery.close()
+                    await consumer.close()
         if self.reserve is not None:
             await self.reserve.close()
         if self.disk is not None:
@@ -334,8 +334,8 @@ class Node:
         if self.regional_peers is not None:
             self.regional_peers.use(config)
         native = self.secrets.use(config) if self.secrets is not None else {}
-        if self.delivery is not None:
-            self.delivery.use(config)
+        for consumer in self.consumers:
+            consumer.use(config)
         self.extend_records()
         frontend = self.listener.frontend
         files = NO_FILES if self.rule_files is None else self.rule_files.contents
@@ -349,17 +349,16 @@ class Node:
         self.listener.frontend.tier.store.cool_down()
         self.gc_tuning.config_replaced()
 
-    def extend_records(self) -> None:
-        """Have records say what somebody writes: see `log_record`.
+    def extend_records(self, forget: bool = False) -> None:
+        """Have records say what somebody writes or reads: see `log_record`.
 
-        Before the table is replaced, with which head caches forget the lines they have made.
+        Before the table is replaced, with which head caches `forget` the lines they have made.
         """
-        log, delivery = self.listener.request_log, self.delivery
-        log.cookies = log.extended = False
-        if delivery is not None:
-            log.extended, log.cookies = bool(delivery.routes), delivery.shows_cookies
-        log.extended |= self.log_outputs.extended
-        log.cookies |= self.log_outputs.shows_cookies
+        log, outputs, others = self.listener.request_log, self.log_outputs, self.consumers
+        log.extended = outputs.extended or any(one.extended for one in others)
+        log.cookies = outputs.shows_cookies or any(one.shows_cookies for one in others)
+        for head_cache in self.listener.head_caches if forget else ():
+            head_cache.clear()
 
     def _close_refused(self, port: PeerTlsPort) -> None:
         """Close the connections of tiers whose certificates have ended or are taken no more."""
@@ -445,8 +444,8 @@ class Node:
 
     def _write_log(self, records: list[bytes]) -> None:
         """Write records where they are wanted. On a thread of its own."""
-        if self.delivery is not None and self.delivery.was_wanted:
-            self.delivery.spool_records(b"".join(records))
+        for consumer in self.consumers:
+            consumer.offer(records)
         self.log.write(records)
 
     async def _report(self) -> None:

@@ -72,6 +72,10 @@ class ListenerHeadCache(Protocol):
         """Once a second: let go of what will not be given again."""
         ...
 
+    def clear(self) -> None:
+        """Forget every hit."""
+        ...
+
 
 @dataclass(slots=True, eq=False)
 class Listener:

@@ -44,7 +44,7 @@ def test_records_are_spooled_for_who_wants_them(
         assert edge.was_wanted
         records = [record(number, second=True, cookie=b"a=1") for number in range(3)]
         others = [record(4, second=False), record(5, second=True).replace(b"E1\t", b"E2\t")]
-        edge.spool_records(b"".join([records[0], *others, *records[1:]]))
+        edge.offer([records[0], *others, *records[1:]])
         machine.later(3_600 + LATE_S)
         await step(edge)
         ((key, body),) = machine.objects.items()

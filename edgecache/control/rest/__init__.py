@@ -13,6 +13,7 @@
 - `invalidations` operations on invalidations
 - `key_values` what key value stores hold, for nodes
 - `leases` the log, as nodes follow it, and their leases
+- `log_readers` readers of requests as they come
 - `openapi` the description of the routes
 - `releases` operations on releases
 - `routes` the table of routes

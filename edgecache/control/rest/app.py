@@ -24,6 +24,7 @@ from edgecache.config.problems import ConfigError
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.control_group import ControlGroup
 from edgecache.control.nodes.installation_metrics import ControlFigures, ReloadRecord
+from edgecache.control.nodes.log_readers import ID_BYTES, LogReaderRegistry
 from edgecache.control.nodes.other_controls import InstallationNodes
 from edgecache.control.nodes.prometheus import CONTENT_TYPE, exposition
 from edgecache.control.nodes.refusals import NodeAdmission
@@ -57,7 +58,7 @@ from edgecache.control.state.database_thread import (
     run_inline,
 )
 from edgecache.control.state.log import ControlLog
-from edgecache.runtime.environment import wall_clock
+from edgecache.runtime.environment import random_bytes, steady_clock, wall_clock
 
 RETRY = {"retry-after": RETRY_AFTER}
 
@@ -89,11 +90,13 @@ class ControlServices:
     everywhere: InstallationNodes = field(default=None)  # type: ignore[assignment]  # or `nodes`
     wall: Callable[[], float] = wall_clock
     usage: Callable[[], dict[str, int]] = dict  # of this process
+    log_readers: LogReaderRegistry = field(init=False)
     reloads: ReloadRecord = field(init=False)
     later: DeferredWrites = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "later", DeferredWrites(self.run))
+        object.__setattr__(self, "log_readers", LogReaderRegistry(steady_clock(), _reader_id))
         object.__setattr__(self, "reloads", ReloadRecord(self.wall()))
         if self.everywhere is None:
             object.__setattr__(self, "everywhere", InstallationNodes(self.nodes))
@@ -172,7 +175,9 @@ class ControlServices:
         drain = self.drained is not None and self.drained.holds(name, status.label, machine)
         answer = {"generation": self.log.live.generation, "drain": drain}
         caches = self.drained.caches(self.configured(), self.nodes) if self.drained else []
-        return JSONResponse(answer | {"drained_caches": caches} if caches else answer)
+        readers = self.log_readers.subscriptions()
+        more = {"drained_caches": caches, "log_readers": msgspec.to_builtins(readers)}
+        return JSONResponse(answer | {name: told for name, told in more.items() if told})
 
     async def reload_file(self, request: Request) -> Response:
         """Read the configuration again and publish it if it changed; all problems when it is bad.
@@ -241,6 +246,10 @@ def control_app(
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _reader_id() -> str:
+    return random_bytes(ID_BYTES).hex()
 
 
 async def _error_response(request: Request, error: Exception) -> Response:

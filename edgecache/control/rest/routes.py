@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edgecache.control.nodes.log_readers import LogLines
 from edgecache.control.nodes.staleness_probe import FOLDER, PATH
 from edgecache.control.rest.access_keys import (
     AccessKeyBody,
@@ -30,6 +31,7 @@ from edgecache.control.rest.invalidations import (
     InvalidationReport,
     InvalidationReports,
 )
+from edgecache.control.rest.log_readers import LogReaderBody, LogReaderReport
 from edgecache.control.rest.releases import ReleaseBody, ReleaseReports
 
 Schema = type[msgspec.Struct]
@@ -86,6 +88,39 @@ ROUTES = (
     ),
     RestRoute(
         "leave_node", "POST", "/nodes/{name}/leave", "A node that serves no more.", described=False
+    ),
+    RestRoute(
+        "deliver_log",
+        "POST",
+        "/nodes/{name}/log-lines",
+        "What a node sends to readers of its log.",
+        described=False,
+    ),
+    RestRoute(
+        "create_log_reader",
+        "POST",
+        "/log-readers",
+        "Begin to read requests as they come.",
+        LogReaderReport,
+        LogReaderBody,
+        201,
+        faults=(400, 413, 429),
+    ),
+    RestRoute(
+        "read_log",
+        "GET",
+        "/log-readers/{id}",
+        "What has come for a reader since it asked last.",
+        LogLines,
+        query=(("wait_s", "wait so long for the first, at most 5"),),
+        faults=(400, 404),
+    ),
+    RestRoute(
+        "delete_log_reader",
+        "DELETE",
+        "/log-readers/{id}",
+        "End a reader.",
+        faults=(404,),
     ),
     RestRoute("follow_log", "GET", "/log", "What is new in the log, and a lease.", described=False),
     RestRoute(

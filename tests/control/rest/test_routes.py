@@ -20,6 +20,7 @@ from edgecache.control.rest.enrollment import Enrollment
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
 from edgecache.control.rest.handlers import RestApi
 from edgecache.control.rest.inventory import inventory_handlers
+from edgecache.control.rest.log_readers import log_reader_handlers
 from edgecache.control.rest.openapi import openapi_document
 from edgecache.control.rest.routes import DESCRIBED, ROUTES, starlette_routes
 from tests.control.cloudfront.desk import open_desk
@@ -43,6 +44,7 @@ def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> 
             **desk.key_handlers(),
             **_enrollment(desk).handlers(),
             **drain_handlers(place.control),
+            **log_reader_handlers(place.control),
             **key_value_contents(place).handlers(),
             **CertificateServices(Config, Challenges(), dict, admission, dict).handlers(),
         }

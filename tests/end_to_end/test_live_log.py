@@ -1,0 +1,153 @@
+"""The live log of real processes: every request of a known load, trees, rankings, slow readers."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.installation import Up, make_installation, start_up
+from tests.end_to_end.processes import EDGECACHE, Running, start, wait_for
+from tests.end_to_end.viewers import curl
+
+REQUESTS = 30
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """Two locations, one of two workers, and a regional cache."""
+    running = start_up(make_installation(tmp_path_factory.mktemp("live")))
+    yield running
+    assert running.process.stop() == 0, running.process.stderr
+
+
+def reading(up: Up, *arguments: str) -> Running:
+    """`edgecache log`, under way."""
+    installation = up.installation
+    command = (*EDGECACHE, "log", *arguments, "--config", str(installation.config))
+    return start(command, installation.folder, f"log-{next(_numbers)}")
+
+
+def end(reader: Running) -> None:
+    """Ctrl-C ends it, as one that has done what it was asked."""
+    reader.signal(signal.SIGINT)
+    assert reader.ended() == 0, reader.stderr
+
+
+def rows(reader: Running) -> list[dict[str, str]]:
+    lines = reader.stdout.splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def begin(up: Up, *arguments: str) -> Running:
+    """A reader that every process has heard of: each of them has sent a request of ours."""
+    reader = reading(up, "-f", "--json", *arguments)
+    workers = {"edge-LHR50-1", "edge-LHR50-2", "edge-NRT57-1"}
+
+    def heard() -> bool:
+        for url in (up.lhr, up.lhr, up.nrt):
+            curl(f"{url}/began")
+        return {row["node"] for row in rows(reader) if row["cs-uri-stem"] == "/began"} >= workers
+
+    wait_for("every process sends lines", heard)
+    return reader
+
+
+def of_load(reader: Running, path: str = "/index.html") -> list[dict[str, str]]:
+    return [row for row in rows(reader) if row["cs-uri-stem"] == path]
+
+
+def test_every_request_is_shown_and_every_tenth_is_found_whole(up: Up) -> None:
+    reader = begin(up)
+    urls = (up.lhr, up.nrt)
+    answers = [curl(f"{urls[n % 2]}/assets/site.css?n={n}") for n in range(REQUESTS)]
+    ids = [answer.fields["x-amz-cf-id"] for answer in answers]
+
+    def came() -> bool:
+        return len(of_load(reader, "/assets/site.css")) >= REQUESTS
+
+    wait_for("a line for each request", came)
+    told = of_load(reader, "/assets/site.css")
+    assert sorted(row["x-edge-request-id"] for row in told) == sorted(ids)
+    assert {row["sc-status"] for row in told} == {"200"}
+    misses = [row for row in told if row["x-edge-result-type"] == "Miss"]
+    assert {row["reason"] for row in misses} == {"absent"}
+    found = [whole(up, answer.fields["x-amz-cf-id"]) for answer in answers[::10]]
+    for answer, tiers in zip(answers[::10], found, strict=True):
+        missed = answer.fields["x-cache"].startswith("Miss")
+        assert [one["tier"] for one in tiers] == (["edge", "regional"] if missed else ["edge"])
+    assert [(one["origin-id"], one["origin-status"]) for one in found[0]] == [
+        ("regional", "200"),
+        ("bucket", "200"),
+    ]
+    assert all(float(one["origin-fbl"]) <= float(one["time-taken"]) for one in found[0])
+    end(reader)
+    assert "more are not shown" not in reader.stderr
+
+
+def whole(up: Up, id: str) -> list[dict[str, Any]]:
+    """What `--request-id` tells of a request."""
+    code, out, err = up.installation.run("log", "--request-id", id, "--json")
+    assert (code, err) == (0, ""), err
+    found: list[dict[str, Any]] = json.loads(out)
+    assert {one["x-edge-request-id"] for one in found} == {id}
+    return found
+
+
+def test_a_tree_is_for_people_and_what_is_not_there_is_said(up: Up) -> None:
+    id = curl(f"{up.lhr}/nothing-here").fields["x-amz-cf-id"]
+    code, out, _ = up.installation.run("log", "--request-id", id)
+    assert code == 0
+    assert out.splitlines()[0] == id
+    assert "└─ edge edge-LHR50-" in out
+    assert "   └─ regional regional  " in out
+    code, _, err = up.installation.run("log", "--request-id", "none==")
+    assert (code, "no process has none==" in err) == (1, True)
+
+
+def test_a_filter_chooses_and_hostile_text_is_text(up: Up) -> None:
+    reader = reading(up, "-f", "--fields", "path,agent", 'agent~"evil" and path~"^/n"')
+
+    def came() -> bool:
+        curl(f"{up.lhr}/index.html", "-A", "evil")
+        curl(f"{up.lhr}/n%1b%5b2J", "-A", "evil\x9b2J")
+        return reader.stdout.count("\n") >= 2
+
+    wait_for("lines", came)
+    lines = reader.stdout.splitlines()
+    assert {*lines} == {"/n%1b%5b2J\tevil\\x9b2J"}
+    end(reader)
+    code, _, err = up.installation.run("log", "-f", "staus=1")
+    assert (code, err.splitlines()[-2:]) == (1, ["  staus=1", "  ^"])
+
+
+def test_rankings_are_those_of_the_load(up: Up) -> None:
+    top = up.installation.start("top", "--json", "--seconds", "4", 'agent="load"')
+    sent = 0
+    while top.alive():
+        curl(f"{up.lhr}/index.html" if sent % 3 else f"{up.nrt}/none", "-A", "load")
+        sent += 1
+    assert top.ended() == 0, top.stderr
+    told = json.loads(top.stdout)
+    objects = {
+        one["name"].partition("/")[2]: one["at_least"] for one in told["rankings"]["objects"]
+    }
+    assert 0 < told["requests"] <= sent
+    assert sum(objects.values()) == told["requests"]
+    assert {*objects} == {"index.html", "none"}
+    assert told["viewers"] == 1
+
+
+def test_a_stopped_reader_changes_nothing(up: Up) -> None:
+    reader = begin(up)
+    reader.signal(signal.SIGSTOP)
+    answers = [curl(f"{up.lhr}/index.html") for _ in range(20)]
+    assert {answer.status for answer in answers} == {200}
+    reader.signal(signal.SIGCONT)
+    wait_for("it goes on", lambda: len(of_load(reader)) >= 20)
+    end(reader)

@@ -108,10 +108,11 @@ def slowness(clock: Callable[[], float] = time.perf_counter) -> float:
 def run(stage: Stage, programs: Path, environment: Mapping[str, str], slower: float = 1.0) -> int:
     """Run a stage in a process group of its own; its exit code, 124 when it had to be ended."""
     path = f"{programs}{os.pathsep}{environment.get('PATH', os.defpath)}"
+    compiled = {"PYTHONDONTWRITEBYTECODE": ""}  # else each of thousands of processes compiles all
     process = subprocess.Popen(
         ["bash", "-c", stage.command],
         cwd=ROOT,
-        env={**environment, "PATH": path},
+        env={**environment, "PATH": path, **compiled},
         start_new_session=True,
     )
     try:

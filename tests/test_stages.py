@@ -85,6 +85,14 @@ def test_a_stage_that_hangs_is_ended() -> None:
     assert run(NEVER, Path(sys.executable).parent, {}) == 124
 
 
+def test_what_a_stage_compiles_is_kept(capfd: pytest.CaptureFixture[str]) -> None:
+    """Else each of thousands of processes would compile all it imports."""
+    command = f"{sys.executable} -c 'import sys; print(sys.dont_write_bytecode)'"
+    said = {"PYTHONDONTWRITEBYTECODE": "1"}
+    assert run(Stage("compiles", command, 60), Path(sys.executable).parent, said) == 0
+    assert capfd.readouterr().out == "False\n"
+
+
 def test_a_slower_machine_has_more_time_and_no_machine_has_less() -> None:
     assert slowness(iter([0.0, 0.1]).__next__) == 1.0
     assert slowness(iter([0.0, 0.8]).__next__) == 2.0

@@ -29,6 +29,7 @@ from edgecache.server.dev_certificate import development_certificate
 
 HERE = Path(__file__).resolve().parent
 ONE_TIER, TWO_TIERS, HTTP3 = "one tier", "two tiers", "HTTP/3"
+WITH_FUNCTIONS = "with functions"
 SENDFILE = "sendfile on; tcp_nopush on;"
 VARNISH_LOG = (
     "%t\t%O\t%h\t%m\t%{Host}i\t%U\t%s\t%{Referer}i\t%{User-Agent}i\t%q\t%{Varnish:handling}x\t"
@@ -57,6 +58,7 @@ class Stage:
                 (ONE_TIER, NGINX_WRITES): lambda: self._nginx(NGINX_WRITES, "sendfile off;"),
                 (ONE_TIER, "varnish"): self._varnish,
                 (TWO_TIERS, "edgecache"): self._edgecache_two_tiers,
+                (WITH_FUNCTIONS, "edgecache"): self._edgecache_with_functions,
                 (TWO_TIERS, "nginx"): self._nginx_two_tiers,
                 (HTTP3, "edgecache"): self._edgecache_http3,
                 (HTTP3, "gtlsserver"): self._gtlsserver,
@@ -109,6 +111,13 @@ class Stage:
             write_key_pair(str(self.folder / "signer"), generate_private_key("ecdsa"))
         config = self._written("edgecache.toml", values)
         return [*command_of(tree), "edge", "--location=LHR50", f"--config={config}"]
+
+    def _edgecache_with_functions(self) -> Server:
+        port = free_port()
+        values = self.values(name="with-functions", port=port)
+        config = self._written("edgecache-functions.toml", values)
+        command = [*command_of(None), "edge", "--location=LHR50", f"--config={config}"]
+        return Server("edgecache", port, (self._start("with-functions", command, port),))
 
     def _edgecache_two_tiers(self) -> Server:
         port, other = free_port(), free_port()

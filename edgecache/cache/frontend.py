@@ -311,7 +311,8 @@ class ViewerFrontend:
         if not isinstance(conclusion, Hit):
             return conclusion
         until = 0.0 if signature.by_address else now + _lease_s(signature, wall)
-        return self._with_lease(replace(conclusion, until=min(conclusion.until, until)), request)
+        hit = replace(conclusion, until=min(conclusion.until, until), runs=None)
+        return self._with_lease(hit, request)
 
     def _challenged(self, request: Request, waited: Waited) -> Refusal | DecisionErrand | None:
         """The answer to a challenge of ACME, or the wait for it; None: it is none of ours."""
@@ -367,7 +368,7 @@ class ViewerFrontend:
         if page is not None:
             return ErrorPageErrand(request, hit.route, page)
         if not repeatable(request, hit.route) or hit.route.depends_on_viewer:
-            return replace(hit, until=0.0)
+            return replace(hit, until=0.0, runs=None)
         return hit
 
     async def run(

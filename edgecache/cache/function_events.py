@@ -6,7 +6,9 @@ a function makes of the path changes it no more. At viewer-response a function i
 the status is 400 or more, where a function or a page of the distribution answers, and for a
 redirect to https.
 
-An answer that a function has seen is nobody else's: it is never repeated by the bytes that asked.
+An answer that a function has seen is nobody else's: it is never repeated by the bytes that asked
+alone. Its hit says what functions were given and said (`HitRuns`), by which it may be found again
+once they have run for the next who asks, and have said the same.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
+from edgecache.cache.outcome import CacheResult, Errand, Hit, HitRuns, Outcome, Refusal
 from edgecache.cache.tier import Tier
 from edgecache.config.functions import FunctionConfig
-from edgecache.functions.context import RunOutput
+from edgecache.functions.context import RunOutput, RunText
 from edgecache.functions.event import (
     FunctionResponse,
     Json,
@@ -33,6 +35,7 @@ from edgecache.functions.event import (
 )
 from edgecache.functions.header_rules import ValidationProblem
 from edgecache.functions.origin_change import OriginRoutes, note_of
+from edgecache.functions.run_template import RunStep, RunTemplate
 from edgecache.functions.runner import FunctionError, FunctionFailure, FunctionRunner, Run
 from edgecache.http.message import Fields, FunctionRecord, Request
 from edgecache.rules.routing import Route, RoutedRequest
@@ -74,12 +77,25 @@ class FunctionTrace(Struct):
         self.lines += [f"{function}: {change}" for change in changes or ["nothing is changed"]]
 
 
+class RequestRuns(Struct):
+    """The runs of one request: its id, its time (epoch seconds), and what functions said.
+
+    `said` has what was asked of them before the request was read, by input.
+    """
+
+    id: bytes
+    now: float
+    said: list[tuple[str, RunText | FunctionError]] = msgspec.field(default_factory=list)
+    steps: list[RunStep] = msgspec.field(default_factory=list)
+
+
 class FunctionEvents:
     """Runs the functions of routes for a frontend. `next_id` gives a request its id."""
 
     def __init__(self, runner: FunctionRunner, next_id: Callable[[], bytes]) -> None:
         self.runner = runner
         self.trace: FunctionTrace | None = None  # where what is run is written down
+        self.begun: RequestRuns | None = None  # of the request that is decided next
         self._next_id = next_id
         self._routes = OriginRoutes()
 
@@ -92,15 +108,36 @@ class FunctionEvents:
         self, tier: Tier, request: Request, routed: RoutedRequest, now: float
     ) -> Hit | Errand | Refusal:
         """The tier's conclusion for `request`, routed so, by way of the functions of its route."""
-        route, record = routed.route, FunctionRecord(request.id or self._next_id())
+        runs, self.begun = self.begun, None
+        if runs is None or runs.now != now or request.id:
+            runs = RequestRuns(request.id or self._next_id(), now)
+        route, record = routed.route, FunctionRecord(runs.id)
         own = replace(request, id=record.id, functions=record)
         if route.request_function:
-            changed = self._at_request(own, routed.received.path, route)
+            changed = self._at_request(own, routed.received.path, route, runs)
             if isinstance(changed, Refusal):
                 return changed
             own, route = changed
         conclusion: Hit | Errand | Refusal = tier.decide(own, route, now)
-        return self._hit(conclusion, own, record) if isinstance(conclusion, Hit) else conclusion
+        return self._hit(conclusion, own, runs) if isinstance(conclusion, Hit) else conclusion
+
+    def said(
+        self, template: RunTemplate, runs: RequestRuns, address: str
+    ) -> RunText | FunctionError:
+        """What a function says for a request of the viewer at `address`: it runs once, though it
+        may be asked for by the request's bytes, and again by its decision.
+        """
+        text = template.text(runs.id.decode("ascii"), address, runs.now)
+        for asked, said in runs.said:
+            if asked == text:
+                return said
+        found: RunText | FunctionError
+        try:
+            found = self.runner.run_text(template.function, text, runs.now)
+        except FunctionError as error:
+            found = error
+        runs.said.append((text, found))
+        return found
 
     def explain(
         self, routed: RoutedRequest, trace: FunctionTrace
@@ -108,13 +145,13 @@ class FunctionEvents:
         """What a viewer-request function makes of a request, told to `trace`; it is run and counted
         as for any viewer.
         """
-        record = FunctionRecord(b"explained")
+        record, runs = FunctionRecord(b"explained"), self._explained()
         request = replace(routed.request, id=record.id, functions=record)
         if not routed.route.request_function:
             return request, routed.route
         self.trace = trace
         try:
-            return self._at_request(request, routed.received.path, routed.route)
+            return self._at_request(request, routed.received.path, routed.route, runs)
         finally:
             self.trace = None
 
@@ -122,12 +159,15 @@ class FunctionEvents:
         """What a viewer-response function makes of a hit, told to `trace`."""
         self.trace = trace
         try:
-            self._hit(hit, request, _record_of(request))
+            self._hit(hit, request, self._explained())
         finally:
             self.trace = None
 
+    def _explained(self) -> RequestRuns:
+        return RequestRuns(b"explained", self.runner.world.clock())
+
     def _at_request(
-        self, request: Request, received_path: bytes, route: Route
+        self, request: Request, received_path: bytes, route: Route, runs: RequestRuns
     ) -> tuple[Request, Route] | Refusal:
         """The request and the route as a viewer-request function wants them, or its answer."""
         record = _record_of(request)
@@ -136,7 +176,7 @@ class FunctionEvents:
         shown = request_object(asked)
         event["request"] = shown
         try:
-            output = self._run(route.request_function, event, asked)
+            output = self._run(route.request_function, event, asked, runs)
             record.request_data = output.data or ""
             if self.trace is not None:
                 self.trace.tell(route.request_function, shown, output.result)
@@ -155,20 +195,22 @@ class FunctionEvents:
             return self._failed(error, record)
         return _with_root_object(changed, request, route), route
 
-    def _hit(self, hit: Hit, request: Request, record: FunctionRecord) -> Hit | Refusal:
+    def _hit(self, hit: Hit, request: Request, runs: RequestRuns) -> Hit | Refusal:
         """A hit that is nobody else's, as a viewer-response function wants it."""
+        record = _record_of(request)
         own = replace(hit, until=0.0, functions=record)
         route, plan = hit.route, hit.plan
         if not route.response_function or plan.status >= 400:
-            return own
+            return _with_runs(own, hit.until, runs)
         reason = hit.entry.head.reason if plan.status == hit.entry.head.status else b""
-        given = self._at_response(request, route, (plan.status, reason, plan.fields))
+        given = self._at_response(request, route, (plan.status, reason, plan.fields), runs)
         if isinstance(given, Refusal):
             return given
         if given.body is not None:
             return self._answer(given, request, route, CacheResult.HIT)
         record.reason = given.reason
-        return replace(own, plan=replace(plan, status=given.status, fields=given.fields))
+        own = replace(own, plan=replace(plan, status=given.status, fields=given.fields))
+        return _with_runs(own, hit.until, runs)
 
     def respond(self, request: Request, route: Route, outcome: Outcome) -> Outcome | Refusal:
         """What upstream gave, as a viewer-response function wants it; see the law for when."""
@@ -178,7 +220,8 @@ class FunctionEvents:
         head = (outcome.status, outcome.reason, outcome.fields)
         if outcome.length is not None:
             head = (*head[:2], (*head[2], (b"content-length", b"%d" % outcome.length)))
-        given = self._at_response(request, route, head)
+        runs = RequestRuns(request.id, self.runner.world.clock())
+        given = self._at_response(request, route, head, runs)
         if isinstance(given, Refusal):
             return given
         if given.body is not None:
@@ -189,13 +232,13 @@ class FunctionEvents:
         return outcome
 
     def _at_response(
-        self, request: Request, route: Route, head: tuple[int, bytes, Fields]
+        self, request: Request, route: Route, head: tuple[int, bytes, Fields], runs: RequestRuns
     ) -> FunctionResponse | Refusal:
         record, shown = _record_of(request), response_object(*head)
         event = _event(request, route, "viewer-response")
         event["request"], event["response"] = request_object(request), shown
         try:
-            output = self._run(route.response_function, event, request)
+            output = self._run(route.response_function, event, request, runs)
             record.response_data = output.data or ""
             if self.trace is not None:
                 self.trace.tell(route.response_function, shown, output.result)
@@ -209,9 +252,15 @@ class FunctionEvents:
             reason = b""  # the status has its own
         return replace(given, reason=reason)
 
-    def _run(self, function: str, event: Json, request: Request) -> RunOutput:
+    def _run(self, function: str, event: Json, request: Request, runs: RequestRuns) -> RunOutput:
         raw = None if request.query is None else text_of(request.query)
-        return self.runner.run(Run(function, event, raw))
+        template = self.runner.template(Run(function, event, raw))
+        said = self.said(template, runs, request.client[0])
+        if isinstance(said, FunctionError):
+            raise said
+        output = self.runner.read(template, runs.id.decode("ascii"), said)
+        runs.steps.append(RunStep(template, said.text, output.logs))
+        return output
 
     def _answer(
         self, given: FunctionResponse, request: Request, route: Route, result: CacheResult
@@ -238,6 +287,13 @@ class FunctionEvents:
             status, _WHY[error.failure], word, result=_RESULTS[error.failure],
             reason=word, functions=record,
         )  # fmt: skip
+
+
+def _with_runs(own: Hit, until: float, runs: RequestRuns) -> Hit:
+    """A hit that functions have seen, with what they said of it, where it has a lease."""
+    if not until or own.refresh is not None:
+        return own
+    return replace(own, runs=HitRuns(until, tuple(runs.steps)))
 
 
 def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:

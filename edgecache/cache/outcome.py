@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from edgecache.cache.bodies import SlicedBody, StoredBody
 from edgecache.functions.event import FunctionResponse
+from edgecache.functions.run_template import RunStep
 from edgecache.http.message import (
     Fields,
     FunctionRecord,
@@ -81,6 +82,15 @@ class Refusal(Struct, frozen=True):
     functions: FunctionRecord | None = None
 
 
+class HitRuns(Struct, frozen=True):
+    """What functions said of a hit, one after the other, on the lease that it would have without
+    them: who asks with the same bytes, and is told the same by them, may be given the same.
+    """
+
+    until: float  # epoch seconds
+    steps: tuple[RunStep, ...]
+
+
 class Hit(Struct, frozen=True):
     """A stored entry answers, without waiting."""
 
@@ -92,6 +102,7 @@ class Hit(Struct, frozen=True):
     block: Entry | None = None  # where the entry is in slices: the one that has all of `piece`
     piece: memoryview | None = None  # the bytes of the span
     functions: FunctionRecord | None = None  # of the functions that have seen it
+    runs: HitRuns | None = None  # of those functions, where they are all that may differ next time
 
     def gives_body(self, request: Request) -> bool:
         """Whether bytes of the body go out."""

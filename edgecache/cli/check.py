@@ -137,11 +137,12 @@ def _located(report: CheckReport, sources: Sources) -> CheckReport:
 
 def _unopened_files(config: Config) -> list[str]:
     from edgecache.node.secret_watch import missing_values
-    from edgecache.supervisor.preflight import unopened_files
+    from edgecache.supervisor.preflight import broken_hooks, unopened_files
 
     # What an origin is to be sent may stand in a file, too; variables are those of the start.
     return [
         *unopened_files(config),
+        *broken_hooks(config),
         *(line for line in missing_values(config, os.environ) if ": file:" in line),
     ]
 

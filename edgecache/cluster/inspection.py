@@ -15,6 +15,7 @@ from edgecache.observe.counters import Sample
 from edgecache.rules.invalidation.items import Item, ItemKind
 
 NAMED, STATS, OBJECTS = b"named", b"stats", b"objects"  # kinds of question
+FUNCTION_LOGS = b"function-logs"
 SPELLED_BYTES_MAX = 16_384  # half of what a head may have
 EXAMPLES = 5  # of one node
 LISTED_MAX = 1_000  # objects of one node in one answer: 300 KiB
@@ -145,3 +146,55 @@ class InventoryQuery:
         if not 1 <= int(limit) <= LISTED_MAX:
             raise ValueError(f"{limit} is not 1 to {LISTED_MAX}")
         return cls(prefix, ObjectOrder(order), int(limit))
+
+
+class LoggedRun(msgspec.Struct, frozen=True):
+    """What one run of a function has logged, at `at` (epoch seconds)."""
+
+    at: float
+    function: str
+    request_id: str
+    distribution: str
+    lines: tuple[str, ...]
+
+
+class FunctionLogPage(msgspec.Struct, frozen=True):
+    """What functions of one process have logged since who asks has seen it.
+
+    `instance` is the process's alone, `last` the number of the last run in `runs` or before, `lost`
+    how many had to make way before they were asked for.
+    """
+
+    node: str
+    role: str
+    location: str
+    instance: str
+    runs: tuple[LoggedRun, ...] = ()
+    last: int = 0
+    lost: int = 0
+
+
+class FunctionLogQuery(msgspec.Struct, frozen=True):
+    """A question to nodes: what their functions have logged after the runs that were seen.
+
+    `seen`: the last number by instance; what others have is asked for from its start.
+    """
+
+    seen: dict[str, int] = {}
+
+    def spell(self) -> bytes:
+        """The question as the value of a field. ValueError when it is too long for one."""
+        text = base64.urlsafe_b64encode(msgspec.json.encode(self.seen))
+        if len(text) > SPELLED_BYTES_MAX:
+            raise ValueError("too many processes to follow")
+        return FUNCTION_LOGS + b":" + text
+
+    @classmethod
+    def read(cls, spelled: bytes) -> FunctionLogQuery:
+        """Read a spelled question. ValueError."""
+        try:
+            text = spelled.removeprefix(FUNCTION_LOGS + b":")
+            data = base64.b64decode(text, altchars=b"-_", validate=True)
+        except binascii.Error as error:
+            raise ValueError(str(error)) from error
+        return cls(msgspec.json.decode(data or b"{}", type=dict[str, int]))

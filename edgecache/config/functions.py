@@ -19,6 +19,7 @@ FunctionRuntime = Literal["cloudfront-js-1.0", "cloudfront-js-2.0"]
 FunctionStage = Literal["DEVELOPMENT", "LIVE"]
 FunctionEvent = Literal["viewer-request", "viewer-response"]
 CODE_BYTES_MAX = 10_240  # CloudFront's quota for one function
+HOOK_PREFIX = "python:"  # of a hook's name, where functions have theirs
 INSTALL = "pip install 'edgecache[functions]'"
 
 
@@ -37,11 +38,34 @@ class FunctionConfig(Model, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     key_value_stores: tuple[str, ...] = ()
 
 
+class PythonHookConfig(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A function of the operator's own, `(event) -> event`, of a module or a file of Python.
+
+    It is this machine's file's to say, and travels nowhere.
+    """
+
+    name: str
+    module: str = ""
+    file: str = ""
+    function: str = "handler"
+
+    @property
+    def place(self) -> str:
+        """Where it is."""
+        return self.file or self.module
+
+
 class FunctionAssociation(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The function, by its name, that a behavior runs at an event."""
+    """The function, or else the Python hook, by its name, that a behavior runs at an event."""
 
     event_type: FunctionEvent
-    function: str
+    function: str = ""
+    python_hook: str = ""
+
+    @property
+    def runs(self) -> str:
+        """What is run, by a name that no other has."""
+        return self.function or HOOK_PREFIX + self.python_hook
 
 
 def read_code_files(

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 
 from edgecache.config.access_lists import SET_PREFIX, AccessList, sets_of
 from edgecache.config.checks.access_lists import access_lists_of
-from edgecache.config.checks.functions import function_warnings
 from edgecache.config.checks.log_delivery import log_delivery_warnings
 from edgecache.config.checks.policies import traced_keys
 from edgecache.config.checks.rate_limits import rate_limit_warnings
@@ -29,7 +28,6 @@ def lint(config: Config) -> list[Problem]:
     warnings: list[Problem] = [*_control_warnings(config), *_address_warnings(config)]
     warnings += log_delivery_warnings(config)
     warnings += reserve_warnings(config)
-    warnings += function_warnings(config)
     for index, location in enumerate(config.locations):
         warnings += proxy_warnings(location, f"locations[{index}]")
     tls = any(location.listen_tls for location in config.locations)

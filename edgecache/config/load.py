@@ -173,4 +173,5 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
         log_delivery=_log_delivery_at(config.log_delivery, folder),
         bucket=bucket_at(bucket) if bucket else None,
         distributions=tuple(_distribution_at(one, at) for one in config.distributions),
+        python_hooks=tuple(replace(one, file=at(one.file)) for one in config.python_hooks),
     )

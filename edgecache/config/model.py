@@ -24,6 +24,7 @@ from edgecache.config.caches import Reserve as Reserve
 from edgecache.config.caches import ViewerProtocol as ViewerProtocol
 from edgecache.config.functions import FunctionAssociation as FunctionAssociation
 from edgecache.config.functions import FunctionConfig as FunctionConfig
+from edgecache.config.functions import PythonHookConfig as PythonHookConfig
 from edgecache.config.key_value_stores import KeyValueStoreConfig as KeyValueStoreConfig
 from edgecache.config.log_delivery import AccessLogging as AccessLogging
 from edgecache.config.log_delivery import LogBucket as LogBucket
@@ -451,6 +452,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     revoked_nodes: tuple[str, ...] = ()  # control's: PLACE/INSTANCE of machines it takes no more
     ip_sets: tuple[IpSet, ...] = ()
     functions: tuple[FunctionConfig, ...] = ()
+    python_hooks: tuple[PythonHookConfig, ...] = ()
     key_value_stores: tuple[KeyValueStoreConfig, ...] = ()
     public_keys: tuple[PublicKey, ...] = ()
     key_groups: tuple[KeyGroup, ...] = ()

@@ -34,6 +34,9 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     the certificate must name; empty: the Host where it is forwarded, else `domain_name`.
     `protocol` "h2": asked by HTTP/2 and nothing else (ALPN; without TLS by prior knowledge);
     "http2": by what TLS agrees on, without TLS by HTTP/1.1 (CloudFront's OriginHttpVersion).
+    `host_header` is sent as Host whatever the policies forward, and is the name that TLS asks for
+    where `server_name` is not said. `certificate_names`: the certificate must have one of these
+    (`*.` for one label) in place of the name that is asked for.
     `circuit_breaker` None: an origin that cannot be reached is left alone under "rfc9111" only.
     """
 
@@ -66,6 +69,8 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     access_control_id: str = ""
     kind: Literal["custom", "s3", "vpc"] = "custom"
     server_name: str = ""
+    host_header: str = ""
+    certificate_names: tuple[str, ...] = ()
     ca_file: str = ""
     client_certificate_file: str = ""
     client_key_file: str = ""

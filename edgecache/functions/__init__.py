@@ -7,6 +7,8 @@ half of it.
 - **event**: a request or response as the function sees it, and what comes back, judged
 - **header rules**: which headers a function sees, and which it may change
 - **context**: one engine with one function in it
+- **run template**: a run's input as text, which requests that are alike share
+- **python hooks**: the operator's own functions, in this process
 - **runner**: what the frontend asks: contexts kept, replaced, counted, throttled
 - **source check**: what is wrong with a source before it ever runs
 

@@ -34,7 +34,10 @@ CPU_S_MAX = 0.05  # of the whole process, in one call of the engine; and of a ru
 JOBS_MAX = 5_000  # of promises, in one run
 BEGINS_MAX = 64  # a chain of digests, each of which needs the one before
 OUTPUT_CHARS_MAX = 2 * MEMORY_BYTES
+NO_JSON = "Error: the result is no value of JSON"
 OWN_LINES = 20_000  # as in runtime.js: its own lines come after those
+NO_DIGESTS = "{}}"  # what ends an input without any
+_DONE, _ASKED = '{"result":', '{"asked":'  # how what the environment says begins: see runtime.js
 _HASHES = {"md5": hashlib.md5, "sha1": hashlib.sha1, "sha256": hashlib.sha256}
 
 
@@ -76,6 +79,27 @@ class RunOutput(Struct):
     broken: bool = False  # the context is not to be used again
 
 
+class RunText(Struct, frozen=True):
+    """What came of a run, unread. `error` empty: `text` is what the environment said of it."""
+
+    text: str = ""
+    error: str = ""  # what broke it, and its context
+    cpu_s: float = 0.0
+
+    def read(self) -> RunOutput:
+        """What it says."""
+        if self.error:
+            return RunOutput(error=self.error, broken=True, cpu_s=self.cpu_s)
+        try:
+            said = _said(self.text)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return RunOutput(error=NO_JSON, broken=True, cpu_s=self.cpu_s)
+        output = RunOutput(said.result, said.error, said.logs, said.origin, said.data, self.cpu_s)
+        if "out of memory" in said.error:
+            output.error, output.broken = "the function took too much memory", True
+        return output
+
+
 class _Said(Struct):
     """What the environment says at the end of a step."""
 
@@ -83,12 +107,18 @@ class _Said(Struct):
     error: str = ""
     logs: tuple[str, ...] = ()
     needs: tuple[tuple[str, str | None, str, str], ...] = ()
-    asked: tuple[tuple[str, str, str], ...] = ()
     origin: list[Any] | None = None
     data: str | None = None
 
 
+class _Asked(Struct):
+    """What is asked of stores: their ids, what, and of which key."""
+
+    asked: tuple[tuple[str, str, str], ...] = ()
+
+
 _said = msgspec.json.Decoder(_Said).decode
+_asked = msgspec.json.Decoder(_Asked).decode
 _encoded = msgspec.json.Encoder().encode
 
 
@@ -124,8 +154,9 @@ class FunctionContext:
         self._context = self._engine.Context()
         self._context.set_max_stack_size(STACK_BYTES)
         self._context.set_memory_limit(LOADING_BYTES)
-        self._entry = self._context.eval(_environment())(function.runtime)
-        self._entry("load", self._context.eval(_wrapped(function.code)))
+        # The environment's one function: an operation and its argument, as runtime.js has them.
+        self.entry = self._context.eval(_environment())(function.runtime)
+        self.entry("load", self._context.eval(_wrapped(function.code)))
         self.size_bytes = 0
         self._context.set_memory_limit(self.measure() + MEMORY_BYTES)
         self._context.set_time_limit(CPU_S_MAX)
@@ -137,51 +168,58 @@ class FunctionContext:
 
     def run(self, given: RunInput) -> RunOutput:
         """What the function makes of an input. Never raises what is the function's doing."""
-        began = self._cpu_clock()
-        output = RunOutput()
-        digests: dict[str, str] = {}
-        try:
-            for _ in range(BEGINS_MAX):
-                said = self._begin(given, digests, began + CPU_S_MAX)
-                if not said.needs:
-                    break
-                if self._cpu_clock() - began > CPU_S_MAX:
-                    raise MemoryError("InternalError: interrupted")
-                for name, key, data, known_as in said.needs:
-                    digests[known_as] = _digest(name, key, data)
-            else:
-                said = _Said(error=f"Error: more than {BEGINS_MAX} digests in turn", logs=said.logs)
-            output = RunOutput(said.result, said.error, said.logs, said.origin, said.data)
-            self._drain(began + CPU_S_MAX)
-            if "out of memory" in said.error:
-                output.error, output.broken = "the function took too much memory", True
-        except (self._engine.JSException, self._engine.StackOverflow, MemoryError) as error:
-            output.error, output.broken = _engine_error(error), True
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            output.error, output.broken = "Error: the result is no value of JSON", True
-        output.cpu_s = self._cpu_clock() - began
-        return output
+        return self.run_text(_encoded(given).decode().removesuffix(NO_DIGESTS)).read()
 
-    def _begin(self, given: RunInput, digests: dict[str, str], until: float) -> _Said:
-        """One go at the run, with the digests that are known."""
-        if digests:
-            given = msgspec.structs.replace(given, digests=digests)
-        text = self._entry("run", _encoded(given).decode())
-        if text:
-            return self._read(text)
+    def run_text(self, beginning: str) -> RunText:
+        """What the function makes of an input, as text up to its digests, which are found here."""
+        began = self._cpu_clock()
+        text = error = ""
+        try:
+            text = self.entry("run", beginning + NO_DIGESTS)
+            if not text.startswith(_DONE):
+                text = self._continued(text, beginning, began + CPU_S_MAX)
+            self._drain(began + CPU_S_MAX)
+            if len(text) > OUTPUT_CHARS_MAX:
+                raise MemoryError("RangeError: the result is too large")
+        except (self._engine.JSException, self._engine.StackOverflow, MemoryError) as failure:
+            error = _engine_error(failure)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            error = NO_JSON
+        return RunText(text, error, self._cpu_clock() - began)
+
+    def _continued(self, text: str, beginning: str, until: float) -> str:
+        """The last word of a run that was not done at once: it failed, or waits for something."""
+        digests: dict[str, str] = {}
+        for _ in range(BEGINS_MAX):
+            if not text.startswith(_DONE):
+                text = self._settled(text, until)
+            if text.startswith(_DONE) or not (said := self._read(text)).needs:
+                return text
+            if self._cpu_clock() > until:
+                raise MemoryError("InternalError: interrupted")
+            for name, key, data, known_as in said.needs:
+                digests[known_as] = _digest(name, key, data)
+            text = self.entry("run", f"{beginning}{_encoded(digests).decode()}}}")
+        many = f"Error: more than {BEGINS_MAX} digests in turn"
+        return _encoded({"error": many, "logs": said.logs}).decode()
+
+    def _settled(self, text: str, until: float) -> str:
+        """What a run says in the end that has said `text`: nothing, where its handler gave a
+        promise, or what it asks of stores, which is answered.
+        """
         opened: dict[str, KeyValueReader | None] = {}
-        while True:
+        while not text or text.startswith(_ASKED):
+            if text:
+                answers = [self._answer(opened, *one) for one in _asked(text).asked]
+                self.entry("settle", _encoded(answers).decode())
             self._drain(until)
-            said = self._read(self._entry("state", ""))
-            if not said.asked:
-                return said
-            answers = [self._answer(opened, *one) for one in said.asked]
-            self._entry("settle", _encoded(answers).decode())
+            text = self.entry("state", "")
+        return text
 
     def _drain(self, until: float) -> None:
         """Run the jobs that wait: none is left to the next run."""
-        jobs = 0
-        while self._context.execute_pending_job():
+        jobs, pending = 0, self._context.execute_pending_job
+        while pending():
             jobs += 1
             if jobs > JOBS_MAX or self._cpu_clock() > until:
                 raise MemoryError("InternalError: interrupted")  # its jobs are left: so it is dead

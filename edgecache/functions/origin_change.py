@@ -29,6 +29,7 @@ _HOST = re.compile(r"(?=.{1,253}\Z)(?!\d+(\.\d+){3}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-
 _UPDATES = {
     "domainName", "originPath", "customHeaders", "connectionAttempts", "originShield",
     "originAccessControlConfig", "timeouts", "customOriginConfig", "hostHeader", "sni",
+    "allowedCertificateNames",
 }  # fmt: skip
 _TIMEOUTS = {
     "readTimeout": ("read_timeout_s", 1, 120),
@@ -110,11 +111,25 @@ def _require_known(asked: Json, known: set[str], what: str) -> None:
 
 
 def _overridden(origin: Origin, asked: Json) -> Origin:
-    """`sni` of an origin; its Host is what it is asked by, which this has no other name for."""
-    _require_known(asked, {"sni", "hostHeader"}, "the overrides")
-    if "hostHeader" in asked and asked["hostHeader"] != origin.domain_name:
-        raise ValidationProblem("hostHeader is not supported here, but the origin's own name")
-    return replace(origin, server_name=_host(asked["sni"], "sni")) if "sni" in asked else origin
+    """What an origin is called for this request, and its certificate."""
+    _require_known(asked, set(_NAMES), "the overrides")
+    new = _names(asked)
+    return _checked(origin, new) if new else origin
+
+
+_NAMES = ("hostHeader", "sni", "allowedCertificateNames")
+
+
+def _names(asked: Json) -> Json:
+    """Those of a call, in the model; checked with the whole origin."""
+    new: Json = {}
+    if "hostHeader" in asked:
+        new["host_header"] = _host(asked["hostHeader"], "hostHeader")
+    if "sni" in asked:
+        new["server_name"] = _host(asked["sni"], "sni")
+    if "allowedCertificateNames" in asked:
+        new["certificate_names"] = asked["allowedCertificateNames"]
+    return new
 
 
 def _host(value: object, where: str) -> str:
@@ -158,7 +173,7 @@ def _updated(origin: Origin, asked: Json) -> Origin:
     new: dict[str, Any] = {}
     if "domainName" in asked:
         new["domain_name"] = _host(asked["domainName"], "domainName")
-        new["server_name"] = ""
+        new |= {"server_name": "", "host_header": "", "certificate_names": ()}
     if "originPath" in asked:
         new["path"] = asked["originPath"]
     if "connectionAttempts" in asked:
@@ -170,27 +185,27 @@ def _updated(origin: Origin, asked: Json) -> Origin:
         shield = _table(asked["originShield"], "originShield")
         on = shield.get("enabled") is True
         new["origin_shield"] = OriginShield(region=str(shield.get("region", ""))) if on else None
-    _require_no_signing(origin, asked)
-    if "hostHeader" in asked and asked["hostHeader"] != new.get("domain_name", origin.domain_name):
-        raise ValidationProblem("hostHeader is not supported here, but the origin's own name")
+    new |= _signing(origin, asked)
     new |= _timeouts(_table(asked.get("timeouts", {}), "timeouts"))
     new |= _connection(_table(asked.get("customOriginConfig") or {}, "customOriginConfig"))
-    if "sni" in asked:
-        new["server_name"] = _host(asked["sni"], "sni")
-    return _checked(origin, new)
+    return _checked(origin, new | _names(asked))
 
 
-def _require_no_signing(origin: Origin, asked: Json) -> None:
-    """An access control can be turned off for a request, and not made for it."""
-    control = asked.get("originAccessControlConfig")
-    if control is None:
-        if "domainName" in asked and (origin.access_control_id or origin.access != "none"):
-            raise ValidationProblem("an origin that is proved to whom we are keeps its domainName")
-        return
-    if _table(control, "originAccessControlConfig").get("enabled") is not False:
+def _signing(origin: Origin, asked: Json) -> Json:
+    """An access control can be turned off for a request, and not made for it: it would need a key
+    pair that is named nowhere.
+    """
+    asked_for = asked.get("originAccessControlConfig")
+    control = {} if asked_for is None else _table(asked_for, "originAccessControlConfig")
+    off = control.get("enabled") is False or control.get("signingBehavior") == "never"
+    if asked_for is not None and not off:
         raise ValidationProblem(
             "originAccessControlConfig of a function is not supported here: select an origin"
         )
+    signed = origin.access_control_id and not off
+    if "domainName" in asked and (signed or origin.access_identity or origin.access != "none"):
+        raise ValidationProblem("an origin that is proved to whom we are keeps its domainName")
+    return {"access_control_id": ""} if off else {}
 
 
 def _checked(origin: Origin, new: Json) -> Origin:

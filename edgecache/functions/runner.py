@@ -14,19 +14,29 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
 
-from edgecache.config.functions import FunctionConfig
-from edgecache.functions.context import EngineMissingError, FunctionContext, RunInput, RunOutput
+from edgecache.config.functions import FunctionConfig, PythonHookConfig
+from edgecache.functions.context import (
+    EngineMissingError,
+    FunctionContext,
+    RunInput,
+    RunOutput,
+    RunText,
+)
 from edgecache.functions.interface import FunctionLog, FunctionWorld
+from edgecache.functions.python_hooks import PythonHook
+from edgecache.functions.run_template import RunTemplate
+from edgecache.observe.labeled_series import Series
 
 RUN_S = 0.001  # of CPU; a run of this is a utilization of 100
 SHARE = 0.2  # of one thread, for what is beyond that in all runs
 BURST_S = 0.5
+NOT_HERE = "there is no such function here"
 CONTEXTS_MAX = 16  # each takes half a megabyte, and up to two more while it runs
 
 
@@ -84,15 +94,20 @@ class _Kept:
     function: FunctionConfig
     share: CpuShare
     context: FunctionContext | None = None
+    runs: Series = field(default_factory=Series)  # the metric's, once a context is made
+    cpu_us: Series = field(default_factory=Series)
     problem: str = ""  # why none can be made of it
 
 
 class FunctionRunner:
     """The live functions of one process."""
 
-    def __init__(self, world: FunctionWorld) -> None:
+    def __init__(self, world: FunctionWorld, hooks: Iterable[PythonHookConfig] = ()) -> None:
+        """`hooks` are those of this process for its life: they are imported here."""
         self.world = world
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        made = (PythonHook(one, world) for one in hooks)
+        self._hooks = {one.function.name: one for one in made}
 
     def use(self, functions: Iterable[FunctionConfig]) -> None:
         """The functions are these from now on; those that say the same keep their contexts."""
@@ -107,27 +122,59 @@ class FunctionRunner:
 
     def run(self, asked: Run) -> RunOutput:
         """What a function makes of an event. FunctionError."""
-        kept = self._kept.get(asked.function)
+        now, template = self.world.clock(), self.template(asked)
+        request_id = asked.event["context"]["requestId"]
+        text = template.text(request_id, asked.event["viewer"]["ip"], now)
+        return self.read(template, request_id, self.run_text(asked.function, text, now))
+
+    def template(self, asked: Run) -> RunTemplate:
+        """The input of all runs like this one. FunctionError."""
+        known = self._kept.get(asked.function) or self._hooks.get(asked.function)
+        if known is None:
+            raise self._failed(asked.function, FunctionFailure.EXECUTION, NOT_HERE)
+        return RunTemplate.of(known.function, asked.event, asked.raw, self.world.edge)
+
+    def run_text(self, function: str, text: str, now: float) -> RunText:
+        """What a function says to an input, which a template gave; unread. FunctionError."""
+        kept = self._kept.get(function)
         if kept is None:
-            raise self._failed(asked, FunctionFailure.EXECUTION, "there is no such function here")
-        now, began = self.world.clock(), self.world.cpu_clock()
+            return self._run_hook(function, text)
         if not kept.share.admits(now):
-            raise self._failed(asked, FunctionFailure.THROTTLED, "it takes more than its time")
-        try:
-            context = self._context(kept)
-            output = context.run(self._input(asked, kept.function, now))
-        except ValueError as error:
-            raise self._failed(asked, FunctionFailure.EXECUTION, str(error)) from error
-        finally:
-            kept.share.spend(self.world.cpu_clock() - began)
-        self._count(asked.function, output)
-        if output.broken:
+            raise self._failed(function, FunctionFailure.THROTTLED, "it takes more than its time")
+        self._kept.move_to_end(function)
+        said = (kept.context or self._context(kept)).run_text(text)
+        kept.share.spend(said.cpu_s)
+        kept.runs.value += 1
+        kept.cpu_us.value += round(said.cpu_s * 1e6)
+        if said.error:
+            kept.context = None
+        return said
+
+    def _run_hook(self, name: str, text: str) -> RunText:
+        """The same of a Python hook, which takes what time it takes."""
+        hook = self._hooks.get(name)
+        if hook is None:
+            raise self._failed(name, FunctionFailure.EXECUTION, NOT_HERE)
+        said, labeled = hook.run_text(text), self.world.counters.labeled
+        labeled["function_runs"].labels(name).value += 1
+        labeled["function_cpu_us"].labels(name).value += round(said.cpu_s * 1e6)
+        return said
+
+    def read(self, template: RunTemplate, request_id: str, said: RunText) -> RunOutput:
+        """What a run came to; what it logged is handed on. FunctionError."""
+        output, function = said.read(), template.function
+        kept = self._kept.get(function)
+        if output.broken and kept is not None:
             kept.context = None
         if output.logs:
-            self._log(asked, output)
+            self.log(template, request_id, output.logs)
         if output.error:
-            raise self._failed(asked, FunctionFailure.EXECUTION, output.error)
+            raise self._failed(function, FunctionFailure.EXECUTION, output.error)
         return output
+
+    def log(self, template: RunTemplate, request_id: str, lines: tuple[str, ...]) -> None:
+        """Hand on what a run has logged."""
+        self.world.log(FunctionLog(template.function, request_id, template.distribution, lines))
 
     def refused(self, function: str, why: str) -> FunctionError:
         """The error of a function whose result breaks a rule."""
@@ -141,52 +188,36 @@ class FunctionRunner:
         return sum(context.measure() for context in contexts)
 
     def _context(self, kept: _Kept) -> FunctionContext:
-        """The function's context; the one that was not used for longest makes way. ValueError."""
-        self._kept.move_to_end(kept.function.name)
-        if kept.context is not None:
-            return kept.context
+        """A context for the function; the one that was not used for longest makes way.
+
+        FunctionError.
+        """
+        name = kept.function.name
         if kept.problem:
-            raise ValueError(kept.problem)
+            raise self._failed(name, FunctionFailure.EXECUTION, kept.problem)
+        labeled = self.world.counters.labeled
+        kept.runs = labeled["function_runs"].labels(name)
+        kept.cpu_us = labeled["function_cpu_us"].labels(name)
         warm = [one for one in self._kept.values() if one.context is not None]
         for one in warm[: max(0, len(warm) - CONTEXTS_MAX + 1)]:
             one.context = None
+        began = self.world.cpu_clock()
         try:
             made = FunctionContext(kept.function, self.world.cpu_clock, self.world.store_of)
         except (ValueError, EngineMissingError) as error:
             kept.problem = str(error)
-            raise ValueError(kept.problem) from error
+            raise self._failed(name, FunctionFailure.EXECUTION, kept.problem) from error
+        finally:
+            kept.share.spend(self.world.cpu_clock() - began)
         kept.context = made
         return made
 
-    def _input(self, asked: Run, function: FunctionConfig, now: float) -> RunInput:
-        return RunInput(
-            asked.event,
-            float(int(now * 1_000)),
-            float(int(now * 1_000_000) & 0x7FFFFFFF),
-            asked.raw,
-            function.key_value_stores,
-            self.world.edge,
-        )
-
-    def _log(self, asked: Run, output: RunOutput) -> None:
-        context = asked.event["context"]
-        self.world.log(
-            FunctionLog(
-                asked.function, context["requestId"], context["distributionId"], output.logs
-            )
-        )
-
-    def _count(self, function: str, output: RunOutput) -> None:
-        labeled = self.world.counters.labeled
-        labeled["function_runs"].labels(function).value += 1
-        labeled["function_cpu_us"].labels(function).value += round(output.cpu_s * 1e6)
+    def _failed(self, function: str, failure: FunctionFailure, why: str) -> FunctionError:
+        self._counted(function, failure)
+        return FunctionError(failure, why)
 
     def _counted(self, function: str, failure: FunctionFailure) -> None:
         self.world.counters.labeled["function_errors"].labels(function, failure).value += 1
-
-    def _failed(self, asked: Run, failure: FunctionFailure, why: str) -> FunctionError:
-        self._counted(asked.function, failure)
-        return FunctionError(failure, why)
 
 
 class FunctionTest(Struct, frozen=True):

@@ -402,7 +402,7 @@
     get(key, options) {
       const format = (options && options.format) || "string";
       if (typeof key !== "string") return PromiseOf.reject(new TypeError("key is not a string"));
-      if (["string", "json", "bytes"].indexOf(format) < 0)
+      if (format !== "string" && format !== "json" && format !== "bytes")
         return PromiseOf.reject(new TypeError("format is not string, json or bytes"));
       const asked = this.#ask("get", key);
       if (format === "string") return asked;
@@ -627,12 +627,16 @@
       (value) => { own.result = value; own.settled = true; },
       (error) => { own.error = described(error); own.settled = true; },
     ]);
-    return "";
+    return asking();
+  }
+  function asking() { // what is asked of stores and not answered yet; empty: nothing
+    const { asked, answered } = S;
+    if (asked.length === answered) return "";
+    return stringify({ asked: answered ? asked.slice(answered) : asked });
   }
   function state() {
     if (S.needs.length || S.settled) return finished();
-    const asked = S.asked.slice(S.answered);
-    return stringify(asked.length ? { asked } : { error: "Error: the handler's promise never settles", logs: S.logs, needs: [] });
+    return asking() || stringify({ error: "Error: the handler's promise never settles", logs: S.logs, needs: [] });
   }
   function settle(text) {
     for (const [found, value] of parse(text)) {

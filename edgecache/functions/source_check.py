@@ -11,6 +11,8 @@ from types import ModuleType
 
 from edgecache.config.functions import FunctionConfig
 from edgecache.config.model import Behavior, Config, Distribution
+from edgecache.config.problems import quoted
+from edgecache.rules.semantics import SEMANTICS
 from edgecache.rules.viewer.headers import named_headers
 
 MODULES = ("crypto", "querystring", "buffer", "cloudfront")
@@ -31,7 +33,7 @@ _TOKEN = re.compile(
 _REGEX = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[a-z]*")
 _BEFORE_REGEX = {"return", "typeof", "case", "in", "of", "delete", "void", "throw", "new", "else"}
 _SECOND = {"const", "let", "async", "await", "class"}  # of the second runtime only, or of none
-_VIEWER_HEADER = re.compile(r"['\"\[.](cloudfront-[a-z0-9-]+)")
+_GENERATED = re.compile(r"\bcloudfront-(?:viewer|is|forwarded)-[a-z0-9-]+", re.IGNORECASE)
 _SYNTAX_LINE = re.compile(r"(?P<what>[^\n]*)(?:\n\s+at <input>:(?P<line>\d+))?")
 
 
@@ -122,17 +124,28 @@ def source_problems(config: Config, engine: ModuleType) -> list[str]:
 
 
 def unseen_headers(config: Config) -> list[str]:
-    """A line for each function that reads a header which CloudFront shows it nowhere it runs."""
+    """A line for each function that reads a header which CloudFront shows it nowhere it runs.
+
+    Developer Guide, "Add CloudFront request headers": it adds those that the cache policy or the
+    origin request policy of a behavior names.
+    """
     code = {one.name: one.code for one in config.functions if one.stage == "LIVE"}
     found = []
     for index, site in enumerate(config.distributions):
+        if not SEMANTICS[site.semantics].makes_viewer_headers:
+            continue  # another's CloudFront may stand in front, and say them
         for where, behavior in _behaviors(site):
             named = named_headers(site, behavior) or frozenset()
-            for one in behavior.function_associations:
-                asked = set(_VIEWER_HEADER.findall(code.get(one.function, "")))
-                for name in sorted(name for name in asked if name.encode() not in named):
-                    place = f"distributions[{index}].{where}.function_associations"
-                    found.append(f"{place}: {one.function} reads {name}, which no policy names")
+            for number, one in enumerate(behavior.function_associations):
+                read = {name.lower() for name in _GENERATED.findall(code.get(one.function, ""))}
+                missing = sorted(name for name in read if name.encode() not in named)
+                if missing:
+                    found.append(
+                        f"distributions[{index}].{where}.function_associations[{number}]: "
+                        f"{quoted(one.function)} reads {', '.join(missing)}, which neither the "
+                        "cache policy nor the origin request policy of the behavior names: it is "
+                        "not there"
+                    )
     return found
 
 

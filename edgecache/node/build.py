@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from functools import cached_property, partial
@@ -45,14 +46,12 @@ from edgecache.node.control_purger import ControlPurger
 from edgecache.node.edge_functions import EdgeFunctions
 from edgecache.node.geoip import PlaceOf, geo_lookup, no_place
 from edgecache.node.inspect import Inspector
+from edgecache.node.key_value_files import KeyValueFiles
 from edgecache.node.key_values import KeyValueFollower
 from edgecache.node.last_configuration import (
-    LastConfiguration,
-    LastConfigurationError,
     LastConfigurationFile,
-    closed,
     last_configuration_path,
-    read_last_configuration,
+    last_served,
 )
 from edgecache.node.log_delivery import SPOOL_NAME, DeliveryWorld, LogDeliverer
 from edgecache.node.log_follower import FollowerEnvironment, LogFollower
@@ -91,7 +90,6 @@ from edgecache.runtime.environment import (
 from edgecache.runtime.fd_limit import DescriptorBudget, soft_limit
 from edgecache.runtime.process_usage import ProcessUsage
 from edgecache.runtime.shared_words import SECRET_BYTES, inherited_shared_words
-from edgecache.runtime.stderr_log import warn
 from edgecache.server.flow_monitor import FlowMonitor
 from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, HeadCache
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
@@ -133,7 +131,7 @@ class NodeParts:
 
     def __init__(self, config: Config, name: str, *, memo: bool = True) -> None:
         self.config = config = without_refused(config)  # control may be away
-        self.last, self.served = _last_served(config, name)
+        self.last, self.served = last_served(config, name)
         self.name = name
         self.clock = steady_clock()
         self._memo = memo
@@ -154,13 +152,18 @@ class NodeParts:
         self._pool = Pool(network, self.clock, PoolLimits(response_limits(config.limits)))
         self._usage = ProcessUsage(wall_clock)
         self._counted_origins = OriginCounters(self._counters, self.clock)
-        self._functions = EdgeFunctions(self.clock, self._counters)
+        self._functions = EdgeFunctions(self.clock, self._counters, config.python_hooks, memo=memo)
         self._tasks = Tasks()
         self._location_secret = b""
         self._signers: dict[str, Callable[[bytes], bytes]] = {}  # by the place they sign for
         self._follower = self._log_follower()
         self.key_values = KeyValueFollower(self._follower.ask if self._follower else None)
         self.key_values.use_file(config, wall_clock())
+        if asked and config.control is not None:
+            kept = last_configuration_path(config.state_dir, name)
+            self.key_values.files = KeyValueFiles(kept, random_bytes(4).hex(), pause)
+            if self.last is not None:
+                self.key_values.use_kept(self.served)
         self._functions.store_of = self.key_values.stores.get
         # A node waits for control's word before it trusts what it has.
         self._marks = InvalidationState(float("inf") if config.control is None else 0.0)
@@ -200,6 +203,7 @@ class NodeParts:
         node = self._node("edge", tier, front)
         node.address = self._told_address(location)
         node.location_secret = self._location_secret
+        self._functions.use_head_cache(node.listener)
         node.listener.proxied = location.proxy_protocol == "required"
         if "h2c" in protocols:
             node.listener.prior_knowledge = True
@@ -226,6 +230,7 @@ class NodeParts:
         watch = CertificateWatch(shown, wall_clock, speaks=self.name.endswith("-1"))
         node.certificates = watch
         node.tls_listener = node.listener.secured(watch.port, self._head_cache(tier))
+        self._functions.use_head_cache(node.tls_listener)
         if "h2" in location.spoken:
             watch.port.offer((HTTP_2, *HTTP_1_1))
             node.tls_listener.use_http2(self._head_cache(tier, Http2HeadCache))
@@ -368,7 +373,10 @@ class NodeParts:
         self._share_descriptors(listener)
         location = "" if tier.name == role else tier.name
         sender = self._verifier.sender
-        listener.explains = Inspector(self.name, role, location, front, sender).reply
+        inspector = Inspector(self.name, role, location, front, sender)
+        if role == "edge":
+            inspector = dataclasses.replace(inspector, function_logs=self._functions.logs)
+        listener.explains = inspector.reply
         node = Node(self.name, role, location, os.getpid(), listener, log, outputs, self._follower)
         node.consumers += node_log_readers(node, self.config, owner)
         node.extend_records()
@@ -464,23 +472,6 @@ class NodeParts:
         renewal.renewed.append(network.renew)
         network.refuses = renewal.refuses
         return renewal
-
-
-def _last_served(config: Config, name: str) -> tuple[LastConfiguration | None, Config]:
-    """What control told the node `name` last, and what it is to serve by until control is heard.
-
-    That is the file, `config`, for a node without control, or one which has never heard of it.
-    """
-    if config.control is None:
-        return None, config
-    try:
-        kept = read_last_configuration(last_configuration_path(config.state_dir, name))
-    except LastConfigurationError as error:
-        warn(f"{error}; until then its distributions answer 503")
-        return None, closed(config, error)
-    if kept is None:
-        return None, config
-    return kept[0], replace(kept[1], state_dir=config.state_dir)
 
 
 def installation_addresses(config: Config) -> list[Address]:

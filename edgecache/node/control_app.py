@@ -57,6 +57,7 @@ from edgecache.control.rest.call import RouteHandler
 from edgecache.control.rest.drain import DrainedNodes, drain_handlers
 from edgecache.control.rest.dry_run import dry_run_handlers
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
+from edgecache.control.rest.function_logs import function_log_handlers
 from edgecache.control.rest.handlers import RestApi
 from edgecache.control.rest.inventory import inventory_handlers
 from edgecache.control.rest.key_values import KeyValueContents
@@ -291,6 +292,7 @@ def _node_handlers(
     return {
         **explain_handlers(log.live, tokens, world),
         **inventory_handlers(log.live, tokens, nodes),
+        **function_log_handlers(log.live, tokens, nodes),
         **dry_run_handlers(shared, tokens, nodes),
         **drain_handlers(control),
         **log_reader_handlers(control),

@@ -9,32 +9,85 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 
 from edgecache.cache.function_events import FunctionEvents
+from edgecache.cluster.inspection import FunctionLogPage, FunctionLogQuery, LoggedRun
+from edgecache.config.functions import PythonHookConfig
 from edgecache.config.listen import TcpAddress, parse_listen
 from edgecache.config.model import Config, Location
 from edgecache.functions.interface import FunctionLog, FunctionWorld, StoreOf, no_store
 from edgecache.functions.runner import FunctionRunner
 from edgecache.observe.counters import Counters
 from edgecache.runtime.environment import random_bytes
+from edgecache.server.http1.head_cache_functions import BYTES_MAX, SHARE, FunctionHeadCache
+from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestIds
 
 LOGS_MAX = 256  # of runs; each at most ten kilobytes
+PAGE_CHARS_MAX = 262_144  # of lines in one answer to who reads them
+
+
+class FunctionLogBuffer:
+    """The last of what functions logged in this process, for who follows it: CloudFront's function
+    log, live. It waits for nobody: who reads too slowly is told how many runs it missed.
+    """
+
+    def __init__(self, clock: Callable[[], float], instance: str) -> None:
+        self.runs: deque[LoggedRun] = deque(maxlen=LOGS_MAX)
+        self._clock = clock
+        self._instance = instance
+        self._last = 0  # the number of the newest
+
+    def add(self, log: FunctionLog) -> None:
+        """A run has logged something."""
+        self._last += 1
+        run = LoggedRun(self._clock(), log.function, log.request_id, log.distribution, log.lines)
+        self.runs.append(run)
+
+    def page(self, who: tuple[str, str, str], query: FunctionLogQuery) -> FunctionLogPage:
+        """What came since, as much as one answer has; `who` is this process."""
+        oldest = self._last - len(self.runs) + 1
+        seen = query.seen.get(self._instance)
+        known = seen is not None and 0 <= seen <= self._last
+        first = max(oldest, seen + 1) if known and seen is not None else oldest
+        lost = first - seen - 1 if known and seen is not None else 0
+        found: list[LoggedRun] = []
+        chars = 0
+        for run in islice(self.runs, first - oldest, None):
+            chars += sum(map(len, run.lines))
+            if found and chars > PAGE_CHARS_MAX:
+                break
+            found.append(run)
+        last = first + len(found) - 1
+        return FunctionLogPage(*who, self._instance, tuple(found), last, lost)
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes."""
+        return sum(len(line) for run in self.runs for line in run.lines)
 
 
 class EdgeFunctions:
-    """What an edge's functions are made of; `store_of` may be set before it is used.
+    """What an edge's functions are made of; `store_of` may be set before it is used."""
 
-    `logs` has the last of what they logged, the newest last: CloudFront's live function log, of
-    this process.
-    """
-
-    def __init__(self, clock: Callable[[], float], counters: Counters) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        counters: Counters,
+        hooks: tuple[PythonHookConfig, ...] = (),
+        *,
+        memo: bool = True,
+    ) -> None:
+        """`hooks` are those of the file this process was started with."""
         self.store_of: StoreOf = no_store
-        self.logs: deque[FunctionLog] = deque(maxlen=LOGS_MAX)
+        self.logs = FunctionLogBuffer(clock, random_bytes(8).hex())
         self._clock = clock
         self._counters = counters
         self._runner: FunctionRunner | None = None
+        self._hooks = hooks
+        self._memo = memo
+        self._head_caches: list[FunctionHeadCache] = []
 
     def events(self, config: Config, location: Location) -> FunctionEvents:
         """Those of `config`, for the frontend of a location."""
@@ -45,17 +98,27 @@ class EdgeFunctions:
                 time.thread_time,
                 self._clock,
                 lambda store_id: self.store_of(store_id),
-                self.logs.append,
+                self.logs.add,
                 (location.name, host, location.region),
                 self._counters,
-            )
+            ),
+            self._hooks,
         )
         events = FunctionEvents(self._runner, RequestIds(random_bytes).next)
         events.use(config.functions)
         return events
 
+    def use_head_cache(self, listener: Listener) -> None:
+        """Have a listener give hits again that functions have seen."""
+        if self._memo:
+            bytes_max = min(BYTES_MAX, int(listener.account.budget_bytes * SHARE))
+            made = FunctionHeadCache(bytes_max)
+            self._head_caches.append(made)
+            listener.use_function_heads(made)
+
     @property
     def size_bytes(self) -> int:
-        """What their contexts and logs take."""
-        logs = sum(len(line) for log in self.logs for line in log.lines)
-        return logs + (0 if self._runner is None else self._runner.size_bytes)
+        """What their contexts and logs take, and what is known of their hits."""
+        taken = self.logs.size_bytes
+        taken += sum(one.size_bytes for one in self._head_caches)
+        return taken + (0 if self._runner is None else self._runner.size_bytes)

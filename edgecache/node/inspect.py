@@ -26,12 +26,15 @@ from edgecache.cache.tier import Tier
 from edgecache.cluster.credentials import CONTROL
 from edgecache.cluster.inspection import (
     EXAMPLES,
+    FUNCTION_LOGS,
     NAMED,
     OBJECTS,
     OBJECTS_LOOKED_AT,
     STATS,
     DiskNamed,
     DryRunQuery,
+    FunctionLogPage,
+    FunctionLogQuery,
     InventoryQuery,
     ListedObject,
     NodeNamed,
@@ -41,6 +44,7 @@ from edgecache.cluster.inspection import (
 )
 from edgecache.http.head import response_head
 from edgecache.http.message import Request, first_value, names_in
+from edgecache.node.edge_functions import FunctionLogBuffer
 from edgecache.rules.caching.key import cache_key, read_key, without_connection_options
 from edgecache.rules.caching.reuse import bypass
 from edgecache.rules.caching.vary import answers
@@ -114,6 +118,7 @@ class Inspector:
     front: Frontend
     sender: CredentialSender
     disk_trials: DiskDryRun = field(default_factory=DiskDryRun)
+    function_logs: FunctionLogBuffer | None = None  # None: no functions run here
 
     def reply(self, head: bytes, request: Request, now: float) -> bytes:
         """The whole response; empty when `request`, read from `head`, is to be served as usual."""
@@ -135,7 +140,7 @@ class Inspector:
 
     def _inspect(
         self, asked: bytes, request: Request, now: float
-    ) -> TierExplanation | StoreStats | StoreObjects | NodeNamed:
+    ) -> TierExplanation | StoreStats | StoreObjects | NodeNamed | FunctionLogPage:
         who, tier = (self.node, self.role, self.location), self.front.tier
         if asked == STATS:
             return store_stats(who, tier, now)
@@ -145,6 +150,10 @@ class Inspector:
         if asked.startswith(NAMED):
             trial = DryRunQuery.read(asked)
             return dry_run_result(who, tier, trial, self.disk_trials.ask(tier, trial, now))
+        if asked.startswith(FUNCTION_LOGS):
+            if self.function_logs is None:
+                return FunctionLogPage(*who, "")
+            return self.function_logs.page(who, FunctionLogQuery.read(asked))
         return self.story(request, now)
 
     def story(self, request: Request, now: float) -> TierExplanation:

@@ -22,6 +22,7 @@ from edgecache.cluster.log_entries import (
     read_body,
 )
 from edgecache.config.model import Config
+from edgecache.node.key_value_files import KeyValueFiles
 from edgecache.node.log_follower import EntryNotAppliedError
 from edgecache.store.key_values import KeyValueStore, KeyValueStores
 
@@ -38,6 +39,7 @@ class KeyValueFollower:
         self._ask = ask
         self.on_size: Callable[[int], None] = lambda _size: None  # told how much is held, in bytes
         self.stores = KeyValueStores()
+        self.files: KeyValueFiles | None = None  # for a start without control
         self._wanted: frozenset[str] = frozenset()
 
     def begin(self) -> None:
@@ -49,6 +51,17 @@ class KeyValueFollower:
         for one in config.key_value_stores:
             self.stores.put(one.id, KeyValueStore(one.items, now, now))
         self.on_size(self.stores.size_bytes)
+
+    def use_kept(self, config: Config) -> None:
+        """Hold what this node's disk has of the stores that functions read, until control says what
+        counts.
+        """
+        if self.files is not None:
+            wanted = {id for one in config.functions for id in one.key_value_stores}
+            for id, store in self.files.read(wanted).items():
+                self.stores.put(id, store)
+            self._wanted = frozenset(wanted)
+            self.on_size(self.stores.size_bytes)
 
     async def use(self, config: Config, seq: int) -> None:
         """Hold what the functions of the configuration of number `seq` read, and nothing else.
@@ -65,7 +78,7 @@ class KeyValueFollower:
     def settle(self) -> None:
         """The configuration that was prepared for is in force: forget what it does not need."""
         self.stores.keep(self._wanted)
-        self.on_size(self.stores.size_bytes)
+        self._changed()
 
     async def apply(self, entry: LogEntry) -> None:
         """Take over a change of a store that is held. EntryNotAppliedError."""
@@ -79,7 +92,12 @@ class KeyValueFollower:
             held.update(change.puts, change.deletes, entry.seq, entry.at)
         else:
             await self._fetch(change.store, entry.seq)
+        self._changed()
+
+    def _changed(self) -> None:
         self.on_size(self.stores.size_bytes)
+        if self.files is not None:
+            self.files.tell(self.stores.held())
 
     async def _fetch(self, id: str, seq: int) -> None:
         """Hold all of a store, as control has it at number `seq` or later."""
@@ -88,6 +106,7 @@ class KeyValueFollower:
         answer = await self._ask(f"{CONTENT_PATH}{quote(id, safe='')}?after={seq}", {})
         if answer is not None and answer.status_code == httpx.codes.NOT_FOUND:
             logger.warning("key value store %s: control has none; functions cannot read it", id)
+            self.stores.remove(id)
             return
         if answer is None or not answer.is_success:
             why = "no answer" if answer is None else f"answered {answer.status_code}"

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from edgecache.config.model import Config
 from edgecache.config.refused_distributions import unavailable_site
+from edgecache.runtime.stderr_log import warn
 
 logger = logging.getLogger("edgecache.server")
 
@@ -80,13 +81,20 @@ def write_last_configuration(path: Path, last: LastConfiguration, unique: str) -
 
     `unique` is no other process's.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     heading = _Heading(FORMAT, last.epoch, last.generation, last.at, last.digest)
+    write_private(path, msgspec.json.encode(heading) + b"\n" + last.text, unique)
+
+
+def write_private(path: Path, content: bytes, unique: str) -> None:
+    """Replace a file that is its owner's alone: whole, and on disk when this returns. OSError
+    changes nothing; `unique` is no other process's.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{unique}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(heading) + b"\n" + last.text)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -97,7 +105,7 @@ def write_last_configuration(path: Path, last: LastConfiguration, unique: str) -
 def read_last_configuration(path: Path) -> tuple[LastConfiguration, Config] | None:
     """The one that is kept; None when there is none. LastConfigurationError."""
     try:
-        content = _private_content(path)
+        content = private_content(path)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -124,8 +132,28 @@ def closed(config: Config, why: LastConfigurationError) -> Config:
     return replace(config, distributions=(), unavailable=(*config.unavailable, *sites))
 
 
-def _private_content(path: Path) -> bytes:
-    """What is in the file. The rights are asked of the open file, so that both are one file's."""
+def last_served(config: Config, name: str) -> tuple[LastConfiguration | None, Config]:
+    """What control told the node `name` last, and what it is to serve by until control is heard.
+
+    That is the file, `config`, for a node without control, or one which has never heard of it.
+    """
+    if config.control is None:
+        return None, config
+    try:
+        kept = read_last_configuration(last_configuration_path(config.state_dir, name))
+    except LastConfigurationError as error:
+        warn(f"{error}; until then its distributions answer 503")
+        return None, closed(config, error)
+    if kept is None:
+        return None, config
+    return kept[0], replace(kept[1], state_dir=config.state_dir)
+
+
+def private_content(path: Path) -> bytes:
+    """What is in a file that is its owner's alone. OSError, LastConfigurationError.
+
+    The rights are asked of the open file, so that both are one file's.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         facts = os.fstat(descriptor)

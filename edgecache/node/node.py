@@ -150,6 +150,8 @@ class Node:
             self._run(self._watch_rule_files)
         if self.last_configuration is not None:
             self._run(self.last_configuration.run)
+        if self.key_values is not None and self.key_values.files is not None:
+            self._run(self.key_values.files.run)
         if self.certificates is not None:
             self._run(self.certificates.run)
         if self.renewal is not None:
@@ -238,6 +240,8 @@ class Node:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_FLUSH_S_MAX):
                     await self.last_configuration.flush()
+                    if self.key_values is not None and self.key_values.files is not None:
+                        await self.key_values.files.flush()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

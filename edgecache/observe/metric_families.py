@@ -150,6 +150,9 @@ LABELED_COUNTERS: dict[str, Family] = {
         "Requests answered with the error of a function, by CloudFront's word for it.",
         ("function", "error"),
     ),
+    "slow_hooks": Family(
+        "slow_python_hook_runs", "Runs of Python hooks of more than 10 ms.", ("function",)
+    ),
     "function_cpu_us": Family(
         "function_cpu_microseconds", "CPU that runs of functions took.", ("function",)
     ),

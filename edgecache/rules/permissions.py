@@ -114,6 +114,7 @@ REST: dict[str, Permission] = {
     "metrics": Permission(_READ),
     "store_stats": Permission(_READ),
     "list_objects": Permission(_READ),
+    "list_function_logs": Permission(_READ),
     "explain_request": Permission(_READ),
     "create_log_reader": Permission(_READ),
     "read_log": Permission(_READ),

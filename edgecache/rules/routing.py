@@ -357,7 +357,7 @@ def _route_of(distribution: Distribution, behavior: Behavior, world: RuleWorld) 
     ids = (behavior.origin,) if group is None else group.members
     members = tuple(origins[member] for member in ids)
     named = named_headers(distribution, behavior)
-    functions = {one.event_type: one.function for one in behavior.function_associations}
+    functions = {one.event_type: one.runs for one in behavior.function_associations}
     return Route(
         distribution,
         behavior,

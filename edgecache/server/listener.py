@@ -7,7 +7,7 @@ has come, so that the path of a hit arms no timer.
 from __future__ import annotations
 
 from asyncio import Transport
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -77,6 +77,15 @@ class ListenerHeadCache(Protocol):
         ...
 
 
+class ListenerFunctionHeads(ListenerHeadCache, Protocol):
+    """A head cache of hits that functions have seen."""
+
+    @property
+    def heads(self) -> Mapping[bytes, object]:
+        """What is known, by the bytes that ask for it."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Listener:
     """What the connections of one address share."""
@@ -99,6 +108,7 @@ class Listener:
     remembered: Callable[[], int] = lambda: 0  # bytes of conclusions from messages
     tracing: RequestTracing | None = None  # None: a viewer's trace is as any of its fields
     http2_head_cache: ListenerHeadCache | None = field(init=False, default=None)
+    function_heads: ListenerFunctionHeads | None = field(init=False, default=None)
     marks: InvalidationState = field(init=False)  # of the tier behind it
     account: MemoryAccount = field(init=False)  # of this process
     head_limits: HeadLimits = field(init=False)
@@ -179,6 +189,11 @@ class Listener:
         self.http2_head_cache = head_cache
         if head_cache is not None:
             self.head_caches.append(head_cache)
+
+    def use_function_heads(self, head_cache: ListenerFunctionHeads) -> None:
+        """Hits that functions have seen are given again by `head_cache`, once they have run."""
+        self.function_heads = head_cache
+        self.head_caches.append(head_cache)
 
     def decide(
         self,

@@ -85,10 +85,7 @@ class RequestSummary(Struct, frozen=True):
         bytes_in: int,
         session: Session | None = None,
     ) -> RequestSummary:
-        """That of `request`, whose head has `bytes_in` bytes.
-
-        `site`: the domain name and the id of its distribution.
-        """
+        """That of `request`, a head of `bytes_in` bytes; `site`: its distribution's name and id."""
         values = _logged_values if is_short(request.fields) else _logged_values.__wrapped__
         referer, agent, host, forwarded_for, cookie = values(request.fields)
         return cls(
@@ -306,6 +303,12 @@ class RequestIds:
             cut = iter_unpack(f"{_LONG_CHARS}s", starts)
             ready.extend([start + end for (start,), end in zip(cut, ends, strict=True)])
         return ready.pop()
+
+    def peek(self) -> bytes:
+        """The id that is given next."""
+        if not self._ready:
+            self._ready.append(self.next())
+        return self._ready[-1]
 
 
 def logged_result(status: int, result: CacheResult) -> CacheResult:

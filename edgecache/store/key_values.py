@@ -44,6 +44,10 @@ class KeyValueStore:
     def meta(self) -> KeyValueMeta:
         return KeyValueMeta(self._created_at, self._modified_at, len(self._items))
 
+    def items(self) -> dict[str, str]:
+        """All that it holds now, as a map of its own."""
+        return dict(self._items)
+
     def update(
         self, puts: Mapping[str, str], deletes: Sequence[str], version: int, at: float
     ) -> None:
@@ -69,6 +73,14 @@ class KeyValueStores:
 
     def put(self, id: str, store: KeyValueStore) -> None:
         self._stores[id] = store
+
+    def held(self) -> dict[str, KeyValueStore]:
+        """Every store, by id."""
+        return dict(self._stores)
+
+    def remove(self, id: str) -> None:
+        """Forget a store, if it is here."""
+        self._stores.pop(id, None)
 
     def keep(self, ids: Collection[str]) -> None:
         """Forget all others."""

@@ -134,6 +134,7 @@ def occupied_addresses(wanted: Iterable[Binding]) -> list[str]:
 def missing_files(config: Config) -> list[str]:
     """A line for each folder or file that a start needs and is not there; makes the state's."""
     lines = [*missing_extras(config), *unopened_files(config), *broken_functions(config)]
+    lines += broken_hooks(config)
     return lines + unusable_state_dir(config.state_dir)
 
 
@@ -167,6 +168,21 @@ def broken_functions(config: Config) -> list[str]:
         return source_problems(config, engine())
     except EngineMissingError as error:
         return [f"functions: {error}"]
+
+
+def broken_hooks(config: Config) -> list[str]:
+    """A line for each Python hook that cannot be imported; the others are, here."""
+    if not config.python_hooks:
+        return []
+    from edgecache.functions.python_hooks import imported_hook
+
+    lines = []
+    for index, hook in enumerate(config.python_hooks):
+        try:
+            imported_hook(hook)
+        except ValueError as error:
+            lines.append(f"python_hooks[{index}]: {error}")
+    return lines
 
 
 def unopened_files(config: Config) -> list[str]:

@@ -50,6 +50,7 @@ class TlsName(Struct, frozen=True):
     client_key_file: str = ""
     minimum: TlsMinimum = "TLSv1.2"
     other_name: str = ""  # which the certificate may have instead
+    certificate_names: tuple[str, ...] = ()  # one of which it must have in place of both
     offers: tuple[str, ...] = ("http/1.1",)  # what it may choose from (ALPN, RFC 7301)
 
 
@@ -172,7 +173,7 @@ class Network:
         if refuses is not None and refuses(transport.get_extra_info("ssl_object")):
             transport.abort()
             raise ssl.CertificateError("its certificate is taken no more")
-        if tls is not None and tls.other_name:
+        if tls is not None and (tls.other_name or tls.certificate_names):
             try:
                 _check_names(transport, tls)
             except BaseException:
@@ -255,7 +256,8 @@ class Network:
     def _context(self, tls: TlsName | None) -> ssl.SSLContext | None:
         if tls is None:
             return None
-        wanted = replace(tls, server_name="", other_name="*" if tls.other_name else "")
+        several = "*" if tls.other_name or tls.certificate_names else ""
+        wanted = replace(tls, server_name="", other_name=several, certificate_names=())
         context = self._contexts.get(wanted)
         if context is None:
             context = self._contexts[wanted] = _tls_context(wanted)
@@ -306,8 +308,12 @@ _MINIMUM = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3
 
 
 def _check_names(transport: asyncio.BaseTransport, tls: TlsName) -> None:
-    """ssl.CertificateError where a connection's certificate is for neither name."""
+    """ssl.CertificateError where a connection's certificate is for none of its names."""
     certificate = transport.get_extra_info("peercert") or {}
+    if tls.certificate_names:
+        if not has_allowed_name(certificate, tls.certificate_names):
+            raise ssl.CertificateError(f"names none of {', '.join(tls.certificate_names)}")
+        return
     if not has_name(certificate, tls.server_name, tls.other_name):
         raise ssl.CertificateError(f"names neither {tls.server_name} nor {tls.other_name}")
 
@@ -331,6 +337,16 @@ def has_name(certificate: dict[str, Any], *names: str) -> bool:
         if domain in domains or ("." in parent and f"*.{parent}" in domains):
             return True
     return False
+
+
+def has_allowed_name(certificate: dict[str, Any], names: tuple[str, ...]) -> bool:
+    """Whether a certificate is for one of these; `*.` stands for one label of a name it has."""
+    listed = certificate.get("subjectAltName", ())
+    domains = {name.lower() for kind, name in listed if kind == "DNS"}
+    parents = {domain.partition(".")[2] for domain in domains}  # of `*.` in it, too
+    wild = {name.lower().removeprefix("*.") for name in names if name.startswith("*.")}
+    plain = [name for name in names if not name.startswith("*.")]
+    return has_name(certificate, *plain) or not wild.isdisjoint(parents)
 
 
 def _address(name: str) -> IPv4Address | IPv6Address | None:

@@ -83,12 +83,13 @@ def endpoint_of(origin: Origin, scheme: bytes) -> Endpoint:
 
 def _tls_name(origin: Origin) -> TlsName:
     return TlsName(
-        origin.server_name or origin.domain_name.strip("[]"),
+        origin.server_name or origin.host_header or origin.domain_name.strip("[]"),
         origin.ca_file,
         origin.client_certificate_file,
         origin.client_key_file,
         # CloudFront's list goes to TLSv1.2, and TLS 1.3 is spoken beside it.
         "TLSv1.2" if "TLSv1.2" in origin.ssl_protocols else "TLSv1.3",
+        certificate_names=origin.certificate_names,
     )
 
 
@@ -99,7 +100,8 @@ def server_name_of(origin: Origin, request: Request) -> str:
     origin". Empty: the endpoint's name. RFC 6066 §3 lets neither an address nor a port be named.
     """
     forwarded = first_value(request.fields, b"host")
-    if forwarded is None or origin.server_name or not _is_secure(origin, request.scheme):
+    own = origin.server_name or origin.host_header
+    if forwarded is None or own or not _is_secure(origin, request.scheme):
         return ""
     match = _DNS_NAME.fullmatch(forwarded)
     name = "" if match is None else match[1].decode().lower()
@@ -107,7 +109,11 @@ def server_name_of(origin: Origin, request: Request) -> str:
 
 
 def host_of(origin: Origin, request: Request) -> bytes:
-    """The Host to send: the request's own when it is forwarded, else the origin's name and port."""
+    """The Host to send: the origin's where it has one of its own, the request's where it is
+    forwarded, else the origin's name and port.
+    """
+    if origin.host_header:
+        return origin.host_header.encode("ascii")
     forwarded = first_value(request.fields, b"host")
     if forwarded is not None:
         return forwarded

@@ -63,6 +63,19 @@ O = "distributions[0].origins[0]"  # noqa: E741
             'server_name = "a.test"',
             f'{O}.server_name: not used with protocol_policy "http-only"',
         ),
+        (
+            'host_header = "a.test:80"',
+            f'{O}.host_header: "a.test:80" is not a host name without a port',
+        ),
+        (
+            'certificate_names = ["a.test"]',
+            f'{O}.certificate_names: not used with protocol_policy "http-only"',
+        ),
+        (
+            'protocol_policy = "https-only", certificate_names = ["*"]',
+            f'{O}.certificate_names[0]: "*" is not a host name, or *. and one, of at most 64 '
+            "characters",
+        ),
         ('reach = "own"', f'{O}.reach: "own" is not for origins ("private" or "public")'),
         ('reach = "all"', f'{O}.reach: "all" is not one of "own", "private", "public"'),
     ],

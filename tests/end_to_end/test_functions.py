@@ -22,8 +22,18 @@ function_associations = [
 path_pattern = "/loop/*"
 origin = "bucket"
 function_associations = [{ event_type = "viewer-request", function = "loop" }]
+
+[[distributions.behaviors]]
+path_pattern = "/hook/*"
+origin = "bucket"
+function_associations = [{ event_type = "viewer-request", python_hook = "tenant" }]
 """
 FUNCTIONS = """
+[[python_hooks]]
+name = "tenant"
+file = "hooks.py"
+function = "by_token"
+
 [[functions]]
 name = "rewrite"
 code_file = "rewrite.js"
@@ -37,10 +47,19 @@ code_file = "headers.js"
 name = "loop"
 code = "function handler(event) { while (true); }"
 """
+HOOKS = """
+def by_token(event):
+    request = event["request"]
+    if "x-token" not in request["headers"]:
+        return {"statusCode": 401, "statusDescription": "Unauthorized"}
+    request["uri"] = "/" + request["uri"].split("/")[-1] + ".html"
+    return request
+"""
 REWRITE = """
 const crypto = require('crypto');
 function handler(event) {
     const request = event.request;
+    console.log('asked for ' + request.uri);
     if (request.uri === '/own')
         return { statusCode: 403, statusDescription: 'Own', body: 'VERSION' };
     request.uri = '/' + request.uri.split('/').pop() + '.html';
@@ -71,6 +90,7 @@ def write(installation: Installation, version: str) -> None:
     installation.write()
     installation.folder.joinpath("rewrite.js").write_text(REWRITE.replace("VERSION", version))
     installation.folder.joinpath("headers.js").write_text(HEADERS)
+    installation.folder.joinpath("hooks.py").write_text(HOOKS)
     text = installation.config.read_text()
     text = text.replace('default_behavior = { origin = "bucket" }\n', "", 1)
     text = text.replace('access = "identity"\n', f'access = "identity"\n{ASSOCIATED}', 1)
@@ -114,6 +134,25 @@ def test_a_loop_is_an_error_of_its_own_and_harms_nobody(up: Up) -> None:
     assert up.node("edge-LHR50-1")["pid"] == before
 
 
+def test_what_functions_log_is_told_of_every_edge(up: Up) -> None:
+    curl(f"{up.lhr}/one/about")
+    curl(f"{up.nrt}/two/about")
+    code, out, errors = up.installation.run("functions", "logs", "rewrite")
+    assert code == 0, errors
+    lines = [line.split(" ", 1)[1] for line in out.splitlines()]
+    assert "edge-LHR50-1 rewrite asked for /one/about" in lines
+    assert "edge-NRT57-1 rewrite asked for /two/about" in lines
+    code, out, _ = up.installation.run("functions", "logs", "headers", "--json")
+    assert (code, out) == (0, "")
+
+
+def test_a_python_hook_of_the_file_runs_in_every_edge(up: Up) -> None:
+    for edge in (up.lhr, up.nrt):
+        assert curl(f"{edge}/hook/about").status == 401
+        got = curl(f"{edge}/hook/about", "-H", "X-Token: 1")
+        assert (got.status, got.body) == (200, curl(f"{edge}/about").body)
+
+
 def test_check_tells_what_is_wrong_with_a_source(up: Up) -> None:
     file = up.installation.folder / "headers.js"
     good = file.read_text()
@@ -122,3 +161,13 @@ def test_check_tells_what_is_wrong_with_a_source(up: Up) -> None:
     file.write_text(good)
     assert code != 0
     assert "functions[1].code: line 2: const is of cloudfront-js-2.0" in out + errors
+
+
+def test_check_tells_what_is_wrong_with_a_hook(up: Up) -> None:
+    file = up.installation.folder / "hooks.py"
+    file.write_text("import no_such_module\n")
+    code, out, errors = up.installation.run("check")
+    file.write_text(HOOKS)
+    assert code != 0
+    assert "python_hooks[0]: " in out + errors
+    assert "No module named 'no_such_module'" in out + errors

@@ -68,6 +68,28 @@ def test_a_group_is_made_of_two_origins() -> None:
     assert changed.group.status_codes == (403,)
 
 
+HTTPS: dict[str, Any] = {
+    "customOriginConfig": {"port": 443, "protocol": "https", "sslProtocols": ["TLSv1.2"]}
+}
+
+
+def test_an_origin_is_called_by_another_name() -> None:
+    names = ["*.example.com", "a.test"]
+    changed = updated(
+        domainName="new.test", hostHeader="host.test", allowedCertificateNames=names, **HTTPS
+    )
+    assert (changed.domain_name, changed.host_header) == ("new.test", "host.test")
+    assert (changed.server_name, changed.certificate_names) == ("", tuple(names))
+    selected = changed_route(route(), ["select", "api", {"hostHeader": "host.test"}]).origin
+    assert selected == replace(API, host_header="host.test")
+
+
+def test_signing_is_turned_off_for_a_request() -> None:
+    for control in ({"enabled": False}, {"enabled": True, "signingBehavior": "never"}):
+        changed = updated("private", domainName="new.test", originAccessControlConfig=control)
+        assert (changed.domain_name, changed.access_control_id) == ("new.test", "")
+
+
 REFUSED = [
     (["update", 1], "not an object"),
     (["update", {"domainName": "1.2.3.4"}], "domainName"),
@@ -84,12 +106,18 @@ REFUSED = [
     (["update", {"customHeaders": {"x-a": "b\r\n"}}], "value"),
     (["update", {"customOriginConfig": {"port": 80}}], "protocol"),
     (["update", {"customOriginConfig": {"port": 0, "protocol": "http"}}], "port"),
-    (["update", {"hostHeader": "other.test"}], "hostHeader is not supported"),
-    (["update", {"allowedCertificateNames": ["x"]}], "allowedCertificateNames of"),
+    (["update", {"hostHeader": "other.test:80"}], "hostHeader is not a host name"),
+    (["update", {"hostHeader": "192.0.2.1"}], "hostHeader is not a host name"),
+    (["update", {"allowedCertificateNames": ["x"]}], "http-only"),
+    (["update", {"allowedCertificateNames": "x", **HTTPS}], "certificate_names"),
+    (["update", {"allowedCertificateNames": ["a" * 65], **HTTPS}], "64 characters"),
+    (["update", {"allowedCertificateNames": ["*"], **HTTPS}], "not a host name"),
+    (["update", {"allowedCertificateNames": ["a.test"] * 21, **HTTPS}], "more than 20"),
+    (["select", "private", {"hostHeader": "x.test"}], "signed for the origin's own name"),
     (["update", {"originAccessControlConfig": {"enabled": True}}], "is not supported here"),
     (["update", {"responseCompletionTimeout": 1}], "of the origin"),
     (["select", "none", {}], "no origin 'none'"),
-    (["select", "web", {"hostHeader": "x.test"}], "hostHeader"),
+    (["select", "web", {"domainName": "x.test"}], "domainName of the overrides"),
     (["select", "web", []], "not an object"),
     (["group", {"originIds": ["web"]}], "two origins"),
     (["group", {"originIds": ["web", "web"]}], "different"),

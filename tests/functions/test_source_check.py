@@ -12,6 +12,7 @@ from edgecache.config.model import (
     Distribution,
     HeaderSelection,
     Origin,
+    SemanticsName,
 )
 from edgecache.functions.context import engine
 from edgecache.functions.source_check import (
@@ -84,20 +85,31 @@ def test_every_source_is_checked_with_its_place() -> None:
     assert told == ["functions[1].code: line 2: SyntaxError: unexpected token in expression: ';'"]
 
 
-@pytest.mark.parametrize("named", [True, False])
-def test_a_header_that_no_policy_names_is_seen_by_no_function(named: bool) -> None:
-    code = "function handler(e) { return e.request.headers['cloudfront-viewer-country']; }"
-    items = ("CloudFront-Viewer-Country",) if named else ("accept",)
+READS = "e => e.request.headers['CloudFront-Viewer-Country'].value + 'cloudfront-x'"
+
+
+@pytest.mark.parametrize(
+    ("named", "semantics", "told"),
+    [
+        ("CloudFront-Viewer-Country", "cloudfront", False),
+        ("accept", "cloudfront", True),
+        ("accept", "rfc9111", False),  # another's CloudFront may stand in front
+    ],
+)
+def test_a_header_that_no_policy_names_is_seen_by_no_function(
+    named: str, semantics: SemanticsName, told: bool
+) -> None:
     behavior = Behavior(
         origin="o",
-        cache_policy=CachePolicy(headers=HeaderSelection(behavior="whitelist", items=items)),
+        cache_policy=CachePolicy(headers=HeaderSelection(behavior="whitelist", items=(named,))),
         function_associations=(FunctionAssociation(event_type="viewer-request", function="a"),),
     )
     origins = (Origin(id="o", domain_name="h"),)
-    site = Distribution(id="E1", origins=origins, default_behavior=behavior)
-    config = Config(functions=(FunctionConfig(name="a", code=code),), distributions=(site,))
+    site = Distribution(id="E1", origins=origins, default_behavior=behavior, semantics=semantics)
+    config = Config(functions=(FunctionConfig(name="a", code=READS),), distributions=(site,))
     expected = (
-        "distributions[0].default_behavior.function_associations: a reads "
-        "cloudfront-viewer-country, which no policy names"
+        'distributions[0].default_behavior.function_associations[0]: "a" reads '
+        "cloudfront-viewer-country, which neither the cache policy nor the origin request policy "
+        "of the behavior names: it is not there"
     )
-    assert unseen_headers(config) == ([] if named else [expected])
+    assert unseen_headers(config) == ([expected] if told else [])

@@ -78,7 +78,7 @@ FUNCTION_GUARDS = (
     Guard(
         "a context that broke is not used again",
         "functions/runner.py",
-        "if output.broken:",
+        "if output.broken and kept is not None:",
         "if False:",
         "test_a_context_that_broke_",
         RUNNER,

@@ -7,6 +7,7 @@ from tests.mutations.control_guards import CONTROL_GUARDS
 from tests.mutations.guard import Guard as Guard
 from tests.mutations.http2_guards import HTTP2_GUARDS
 from tests.mutations.http2_origin_guards import HTTP2_ORIGIN_GUARDS
+from tests.mutations.key_value_guards import KEY_VALUE_GUARDS
 from tests.mutations.reserve_guards import RESERVE_GUARDS
 from tests.mutations.trace_guards import TRACE_GUARDS
 from tests.mutations.viewer_rule_guards import VIEWER_RULE_GUARDS
@@ -343,4 +344,5 @@ GUARDS = (
     *ACCESS_LIST_GUARDS,
     *CONTROL_GUARDS,
     *RESERVE_GUARDS,
+    *KEY_VALUE_GUARDS,
 )

@@ -13,6 +13,7 @@ import edgecache
 from edgecache.config.model import AccessList, AccessRule
 from tests.measurements import tell
 from tests.server.http1.test_head_cache_peer import Ask, warmed
+from tests.world.functions import associated
 from tests.world.http2_browser import Http2Browser
 from tests.world.play import Play, Scene
 
@@ -48,11 +49,11 @@ def fetched(play: Play, target: str) -> None:
     play.loop.settle()
 
 
-def hit_remembered(play: Play, counted: Counted) -> None:
+def hit_remembered(play: Play, counted: Counted, target: str = "/a") -> None:
     for _ in range(3):
-        sends(play, "/a")
+        sends(play, target)
     with counted:
-        sends(play, "/a")
+        sends(play, target)
 
 
 def hit_of_the_first_time(play: Play, counted: Counted) -> None:
@@ -186,3 +187,32 @@ def test_a_hit_of_http2_of_the_first_time_costs_no_more_calls() -> None:
     tell(f"hit by HTTP/2, of the first time and by its head: {calls} calls")
     assert calls[0] <= 270
     assert calls[1] <= 55
+
+
+INDEX = """function handler(event) {
+    event.request.uri += 'index.html';
+    return event.request;
+}"""
+FRAMES = """function handler(event) {
+    event.response.headers['x-frame-options'] = { value: 'DENY' };
+    return event.response;
+}"""
+BY_BYTES = 12  # a hit as above, and what is asked before its functions run
+RUN = 10  # each of them: its input, its context, what it says
+
+
+@pytest.mark.parametrize(
+    ("codes", "calls_max"), [((INDEX, ""), BY_BYTES + RUN), ((INDEX, FRAMES), BY_BYTES + 2 * RUN)]
+)
+def test_a_hit_that_functions_have_seen_costs_no_more_calls(
+    codes: tuple[str, str], calls_max: int
+) -> None:
+    counted, play = Counted(), Play(Scene(**associated(*codes)))
+    try:
+        fetched(play, "/a/")
+        hit_remembered(play, counted, "/a/")
+        assert play.viewer("a").got() is not None
+    finally:
+        play.close()
+    tell(f"hit_remembered behind {sum(map(bool, codes))} functions: {counted.calls} calls")
+    assert 0 < counted.calls <= calls_max

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edgecache.upstream.endpoint import Endpoint, Network, TlsName, has_name
+from edgecache.upstream.endpoint import Endpoint, Network, TlsName, has_allowed_name, has_name
 from edgecache.upstream.resolver import NameResolver
 
 
@@ -107,3 +107,35 @@ def test_a_certificate_without_alternative_names_is_for_nobody() -> None:
     subject = ((("commonName", "a.test"),),)
     assert not has_name({"subject": subject}, "a.test")
     assert not has_name({}, "a.test", "b.test")
+
+
+@pytest.mark.parametrize(
+    ("listed", "names", "found"),
+    [
+        ("a.test", ("a.test",), True),
+        ("a.test", ("b.test", "A.Test"), True),
+        ("*.a.test", ("b.a.test",), True),
+        ("b.a.test", ("*.a.test",), True),
+        ("*.a.test", ("*.A.test",), True),
+        ("c.b.a.test", ("*.a.test",), False),
+        ("a.test", ("*.a.test",), False),
+        ("a.test", ("b.test",), False),
+    ],
+)
+def test_names_that_a_certificate_may_have(
+    listed: str, names: tuple[str, ...], found: bool
+) -> None:
+    assert has_allowed_name({"subjectAltName": (("DNS", listed),)}, names) is found
+
+
+def test_a_certificate_of_none_of_the_names_is_refused_whatever_was_asked_for() -> None:
+    tls = TlsName("a.test", certificate_names=("b.test",))
+    for listed, refused in (("b.test", False), ("a.test", True)):
+        connection = Connection(("DNS", listed))
+        asking: Any = Connected(connection)(Endpoint("o.test", 443, tls=tls), asyncio.Protocol)
+        if refused:
+            with pytest.raises(ssl.CertificateError, match=r"none of b\.test"):
+                asyncio.run(asking)
+        else:
+            asyncio.run(asking)
+        assert connection.aborted is refused

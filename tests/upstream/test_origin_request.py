@@ -240,6 +240,7 @@ def test_who_shows_a_certificate_shares_no_connections_with_others() -> None:
         ({}, ((b"host", b"." + b"a" * 64 + b".test"),), ""),
         ({}, ((b"host", b"aa." * 90 + b"test"),), ""),  # longer than any name
         ({"server_name": "cert.test"}, ((b"host", b"www.test"),), ""),
+        ({"host_header": "own.test"}, ((b"host", b"www.test"),), ""),
         ({"protocol_policy": "http-only"}, ((b"host", b"www.test"),), ""),
     ],
 )
@@ -257,6 +258,20 @@ def test_server_name_is_what_tls_asks_for() -> None:
         id="o", domain_name="192.0.2.1", protocol_policy="https-only", server_name="cert.test"
     )
     assert endpoint_of(origin, b"http").tls == TlsName("cert.test")
+
+
+def test_a_host_header_of_the_origins_own_is_sent_and_asked_for() -> None:
+    origin = {"host_header": "own.test", "http_port": 8080}
+    for fields in ((), ((b"host", b"www.test"),)):
+        head = wire_request(call(fields, origin=origin), b"edge.test", None).head
+        assert head.count(b"Host: ") == 1
+        assert b"\r\nHost: own.test\r\n" in head
+    named = Origin(
+        id="o", domain_name="o.test", protocol_policy="https-only", host_header="own.test",
+        certificate_names=("*.own.test",),
+    )  # fmt: skip
+    asked = TlsName("own.test", certificate_names=("*.own.test",))
+    assert endpoint_of(named, b"http").tls == asked
 
 
 @pytest.mark.parametrize(

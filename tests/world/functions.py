@@ -38,7 +38,7 @@ def function_events(
     clock, stores, logs, counters = parts
     place = ("LHR50", "192.0.2.80", "eu-west-2")
     world = FunctionWorld(_no_cpu, clock, stores, logs.append, place, counters)
-    events = FunctionEvents(FunctionRunner(world), next_id)
+    events = FunctionEvents(FunctionRunner(world, config.python_hooks), next_id)
     events.use(config.functions)
     return events
 

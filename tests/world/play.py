@@ -32,6 +32,7 @@ from edgecache.rules.routing import compile_routes
 from edgecache.rules.viewer.trusted_proxies import TrustedProxies
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache import HeadCache
+from edgecache.server.http1.head_cache_functions import FunctionHeadCache
 from edgecache.server.http2.connection import MultiplexedConnection
 from edgecache.server.http2.head_cache import Http2HeadCache
 from edgecache.server.listener import Listener
@@ -269,10 +270,10 @@ class Play:
         config = config_of(self.scene)
         table = compile_routes(config)
         world = self.scene.world
-        if self.scene.functions:
-            ids = RequestIds(_counting_bytes()).next
+        ids = RequestIds(_counting_bytes())
+        if config.functions or config.python_hooks:
             parts = (self.clock, self.scene.stores, self.function_logs, self._counters)
-            world = replace(world, functions=function_events(config, parts, ids))
+            world = replace(world, functions=function_events(config, parts, ids.next))
         front = ViewerFrontend(self.edge, table, "cloudfront", world)
         proxies = self.scene.trusted_proxies
         traced = config.tracing.context != "ignore" or config.tracing.amzn_trace_id
@@ -280,7 +281,7 @@ class Play:
             front,
             self.scene.limits,
             self.clock,
-            RequestIds(_counting_bytes()),
+            ids,
             RequestLog("LHR50", self._counters, self.access_log),
             "cloudfront",
             HeadCache() if self.scene.memo else None,
@@ -288,6 +289,8 @@ class Play:
             tracing=RequestTracing(config.tracing, _counting_bytes()) if traced else None,
         )
         listener.use_http2(Http2HeadCache() if self.scene.memo else None)
+        if self.scene.memo:
+            listener.use_function_heads(FunctionHeadCache())
         return listener
 
 

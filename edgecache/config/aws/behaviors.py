@@ -133,6 +133,7 @@ def behavior_member(behavior: Behavior, *, default: bool) -> dict[str, Any]:
             [
                 {"FunctionARN": f"{FUNCTION_ARNS}{one.function}", "EventType": one.event_type}
                 for one in behavior.function_associations
+                if one.function  # a hook is no member of CloudFront's
             ]
         ),
         "FieldLevelEncryptionId": "",

@@ -21,7 +21,7 @@ from edgecache.config.aws.origins import (
     read_logging,
     read_origin,
 )
-from edgecache.config.aws.passthrough import IDENTITY, kept_members, with_extension
+from edgecache.config.aws.passthrough import EXTENSION, IDENTITY, kept_members, with_extension
 from edgecache.config.aws.policies import Policies
 from edgecache.config.aws.write import distribution_config
 from edgecache.config.model import Behavior, Distribution
@@ -92,7 +92,11 @@ def _read(node: DocumentNode, policies: Policies) -> Distribution:
         ipv6_enabled=node.flag("IsIPV6Enabled"),
         cache_tag_header=node.child(cache_tag).text("HeaderName") if node.has(cache_tag) else "",
     )
-    return with_extension(distribution, node)
+    read = with_extension(distribution, node)
+    for behavior in (read.default_behavior, *read.behaviors):
+        if any(one.python_hook for one in behavior.function_associations):
+            node.wrong(EXTENSION, "python_hook: hooks are named by the file on each machine alone")
+    return read
 
 
 def _behavior(node: DocumentNode, policies: Policies) -> Behavior:

@@ -103,6 +103,9 @@ def _check_origins(distribution: Distribution, where: str, problems: Problems) -
         check_origin(origin, place, problems)
 
 
+CERTIFICATE_NAMES_MAX, NAME_CHARS_MAX = 20, 64  # CloudFront's, of allowedCertificateNames
+
+
 def check_origin(origin: Origin, where: str, problems: Problems) -> None:
     """Everything about an origin that needs nothing else."""
     if not ORIGIN_ID.fullmatch(origin.id):
@@ -139,6 +142,29 @@ def _check_tls(origin: Origin, where: str, problems: Problems) -> None:
         problems.add(f"{where}.server_name", f"{quoted(name)} is not a host name")
     if name and origin.protocol_policy == "http-only":
         problems.add(f"{where}.server_name", 'not used with protocol_policy "http-only"')
+    _check_names(origin, where, problems)
+
+
+def _check_names(origin: Origin, where: str, problems: Problems) -> None:
+    """What an origin is called, and its certificate, where not by its own name.
+
+    A signature is of the name that a bucket is asked by.
+    """
+    host, names = origin.host_header, origin.certificate_names
+    if host and not _SERVER_NAME.fullmatch(host):
+        problems.add(f"{where}.host_header", f"{quoted(host)} is not a host name without a port")
+    if host and (origin.access_control_id or origin.access_identity or origin.access != "none"):
+        trouble = "not used where requests are signed for the origin's own name"
+        problems.add(f"{where}.host_header", trouble, ProblemCode.CONFLICT)
+    if names and origin.protocol_policy == "http-only":
+        problems.add(f"{where}.certificate_names", 'not used with protocol_policy "http-only"')
+    if len(names) > CERTIFICATE_NAMES_MAX:
+        trouble = f"{len(names)} names are more than {CERTIFICATE_NAMES_MAX}"
+        problems.add(f"{where}.certificate_names", trouble, ProblemCode.TOO_MANY)
+    for index, name in enumerate(names):
+        if not _SERVER_NAME.fullmatch(name.removeprefix("*.")) or len(name) > NAME_CHARS_MAX:
+            trouble = f"{quoted(name)} is not a host name, or *. and one, of at most 64 characters"
+            problems.add(f"{where}.certificate_names[{index}]", trouble)
 
 
 def _host_trouble(name: str) -> str:

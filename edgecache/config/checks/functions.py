@@ -13,7 +13,7 @@ from importlib.util import find_spec
 
 from edgecache.config.functions import CODE_BYTES_MAX, INSTALL, FunctionAssociation, FunctionConfig
 from edgecache.config.model import Behavior, Config
-from edgecache.config.problems import Problem, ProblemCode, Problems, listed, quoted
+from edgecache.config.problems import ProblemCode, Problems, listed, quoted
 
 FUNCTIONS_MAX = 100  # CloudFront's quota for an account
 STORES_MAX = 1  # of one function: CloudFront's quota
@@ -35,8 +35,30 @@ def check_functions(config: Config, problems: Problems) -> None:
             problems.add(f"functions[{index}].name", trouble, ProblemCode.TAKEN)
         seen.add((function.name, function.stage))
     live = {name for name, stage in seen if stage == "LIVE"}
+    hooks = _check_hooks(config, problems)
     for where, behavior in _behaviors(config):
-        _check_associations(behavior.function_associations, live, where, problems)
+        _check_associations(behavior.function_associations, (live, hooks), where, problems)
+
+
+def _check_hooks(config: Config, problems: Problems) -> set[str]:
+    """The names of Python hooks; each has one, and one place."""
+    names: set[str] = set()
+    if len(config.python_hooks) > FUNCTIONS_MAX:
+        problems.add("python_hooks", f"more than {FUNCTIONS_MAX}", ProblemCode.TOO_MANY)
+    for index, hook in enumerate(config.python_hooks):
+        where = f"python_hooks[{index}]"
+        if not _NAME.fullmatch(hook.name):
+            trouble = f"{quoted(hook.name)} is not a name (letters, digits, - and _, at most 64)"
+            problems.add(f"{where}.name", trouble)
+        if hook.name in names:
+            trouble = f"{quoted(hook.name)} is another hook's too"
+            problems.add(f"{where}.name", trouble, ProblemCode.TAKEN)
+        names.add(hook.name)
+        if bool(hook.module) == bool(hook.file):
+            problems.add(where, "say module or file, and not both")
+        if not hook.function.isidentifier():
+            problems.add(f"{where}.function", f"{quoted(hook.function)} is no name in Python")
+    return names
 
 
 def _check_function(function: FunctionConfig, where: str, problems: Problems) -> None:
@@ -66,11 +88,14 @@ def _behaviors(config: Config) -> Iterator[tuple[str, Behavior]]:
 
 
 def _check_associations(
-    associations: tuple[FunctionAssociation, ...], live: set[str], where: str, problems: Problems
+    associations: tuple[FunctionAssociation, ...],
+    known: tuple[set[str], set[str]],  # live functions, Python hooks
+    where: str,
+    problems: Problems,
 ) -> None:
     """One function an event, and an engine to run it."""
-    place = f"{where}.function_associations"
-    if associations and find_spec(ENGINE) is None:
+    place, (live, hooks) = f"{where}.function_associations", known
+    if any(one.function for one in associations) and find_spec(ENGINE) is None:
         problems.add(place, f"there is no engine to run functions: {INSTALL}")
     events: set[str] = set()
     for index, one in enumerate(associations):
@@ -78,36 +103,18 @@ def _check_associations(
             trouble = f"{quoted(one.event_type)} has another function already"
             problems.add(f"{place}[{index}].event_type", trouble, ProblemCode.CONFLICT)
         events.add(one.event_type)
-        if one.function not in live:
-            known = f" (known: {listed(sorted(live))})" if live else ""
-            trouble = f"{quoted(one.function)} is not a live function{known}"
+        if one.python_hook:
+            _check_hook(one, hooks, f"{place}[{index}]", problems)
+        elif one.function not in live:
+            others = f" (known: {listed(sorted(live))})" if live else ""
+            trouble = f"{quoted(one.function)} is not a live function{others}"
             problems.add(f"{place}[{index}].function", trouble, ProblemCode.UNKNOWN)
 
 
-_GENERATED = re.compile(r"\bcloudfront-(?:viewer|is|forwarded)-[a-z0-9-]+", re.IGNORECASE)
-
-
-def function_warnings(config: Config) -> Iterator[Problem]:
-    """Functions that read headers which CloudFront adds only where a policy names them.
-
-    Developer Guide, "Add CloudFront request headers": a function sees those that the cache policy
-    or the origin request policy of its behavior names.
-    """
-    code = {one.name: one.code for one in config.functions if one.stage == "LIVE"}
-    for where, behavior in _behaviors(config):
-        named = {name.lower() for name in _policy_headers(behavior)}
-        for index, one in enumerate(behavior.function_associations):
-            read = {name.lower() for name in _GENERATED.findall(code.get(one.function, ""))}
-            if missing := sorted(read - named):
-                place = f"{where}.function_associations[{index}]"
-                why = (
-                    f"{quoted(one.function)} reads {', '.join(missing)}, which neither the cache "
-                    "policy nor the origin request policy of the behavior names: it is not there"
-                )
-                yield Problem(place, why)
-
-
-def _policy_headers(behavior: Behavior) -> Iterator[str]:
-    yield from behavior.cache_policy.headers.items
-    if behavior.origin_request_policy is not None:
-        yield from behavior.origin_request_policy.headers.items
+def _check_hook(one: FunctionAssociation, hooks: set[str], where: str, problems: Problems) -> None:
+    if one.function:
+        problems.add(where, "function is not used with python_hook", ProblemCode.CONFLICT)
+    if one.python_hook not in hooks:
+        known = f" (known: {listed(sorted(hooks))})" if hooks else ""
+        trouble = f"{quoted(one.python_hook)} is no hook of this file{known}"
+        problems.add(f"{where}.python_hook", trouble, ProblemCode.UNKNOWN)

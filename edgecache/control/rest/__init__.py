@@ -10,6 +10,7 @@
 - `explain` what would happen to a request, and why
 - `handlers` HTTP around the operations on the state
 - `inventory` figures and objects of every store
+- `function_logs` what functions log in the edges
 - `invalidations` operations on invalidations
 - `key_values` what key value stores hold, for nodes
 - `leases` the log, as nodes follow it, and their leases

@@ -70,15 +70,15 @@ async def ask_every_place(
     nodes: ConfiguredNodes, config: Config, question: bytes, answer: type[A], target: str = "/"
 ) -> tuple[PlaceInventory[A], ...]:
     """The answers of every process of every place to one question."""
-    head = _head(question, target)
-    asked = [_ask_place(nodes, place, head, answer) for place in nodes.groups(config)]
+    asked = [ask_place(nodes, one, question, answer, target) for one in nodes.groups(config)]
     return tuple(await asyncio.gather(*asked))
 
 
-async def _ask_place(
-    nodes: ConfiguredNodes, place: WorkerGroup, head: bytes, answer: type[A]
+async def ask_place(
+    nodes: ConfiguredNodes, place: WorkerGroup, question: bytes, answer: type[A], target: str = "/"
 ) -> PlaceInventory[A]:
-    answers, problem = await ask_workers(nodes, place, head, answer)
+    """The answers of every process of one place."""
+    answers, problem = await ask_workers(nodes, place, _head(question, target), answer)
     return PlaceInventory(place.name, place.role, answers, problem, place.machine)
 
 

@@ -283,6 +283,9 @@ ROUTES = (
     RestRoute("store_stats", "GET", "/stats", "Figures of every store.", described=False),
     RestRoute("list_objects", "GET", "/objects", "What every store holds.", described=False),
     RestRoute(
+        "list_function_logs", "GET", "/function-logs", "What functions log.", described=False
+    ),
+    RestRoute(
         "list_access_keys", "GET", "/access-keys", "Access keys, without secrets.", AccessKeyReports
     ),
     RestRoute(

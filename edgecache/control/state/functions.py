@@ -56,9 +56,13 @@ def declared_stage(function: FunctionConfig, at: float) -> dict[str, Any]:
 
 
 def without_idle_functions(config: Config) -> Config:
-    """A configuration without the functions that no behavior runs: nodes need not know them."""
+    """A configuration without the functions that no behavior runs: nodes need not know them.
+
+    Nor are they told of Python hooks: each has those that its own file names.
+    """
     used = {name for one in config.distributions for name in _used(one)}
-    return replace(config, functions=tuple(one for one in config.functions if one.name in used))
+    functions = tuple(one for one in config.functions if one.name in used)
+    return replace(config, functions=functions, python_hooks=())
 
 
 def _used(distribution: Distribution) -> set[str]:

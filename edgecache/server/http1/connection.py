@@ -24,6 +24,7 @@ from edgecache.rules.viewer.rate_limits import RateLimitRule
 from edgecache.runtime.environment import REQUESTS_MAX, TURN_S
 from edgecache.server.connection_table import LATE_S
 from edgecache.server.http1.head_cache import may_repeat
+from edgecache.server.http1.head_cache_functions import FunctionHit
 from edgecache.server.http1.head_reader import HeadReader
 from edgecache.server.http1.rendered_hit import (
     RenderedHitLease,
@@ -168,6 +169,9 @@ class ViewerConnection(asyncio.Protocol):
         if head_cache is not None and head_cache.hit(self, data, now):
             return
         self.began = now
+        known = self.listener.function_heads
+        if known is not None and data in known.heads and known.hit(self, data, now):
+            return
         heads.add(data)
         self._serve(now)
 
@@ -290,6 +294,9 @@ class ViewerConnection(asyncio.Protocol):
         if head_cache is not None and may_repeat(self, hit, request):
             lease = RenderedHitLease(answer, hit.until, answer)
             head_cache.learn(self, head, request, summary, lease)
+        known = listener.function_heads
+        if known is not None and hit.runs is not None:
+            known.learn(self, head, request, summary, FunctionHit(answer, hit))
         write_hit(self, answer, summary, request, now)
 
     def _set_off(

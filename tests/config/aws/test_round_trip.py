@@ -273,3 +273,40 @@ def test_every_wrapper_is_opened() -> None:
     found = read_distribution_config(full, policies=Policies())
     assert (found.id, found.domain_name) == ("E9", "d9.cloudfront.net")
     assert read_distribution_config(tagged).tags == {"a": "b"}
+
+
+def test_a_python_hook_stands_in_no_document() -> None:
+    """Only the file on a machine says what is run there."""
+    hooks = {"function_associations": [{"event_type": "viewer-request", "python_hook": "h"}]}
+    behavior = MINIMAL["DefaultCacheBehavior"]
+    for document in (
+        {**MINIMAL, "DefaultCacheBehavior": {**behavior, "Edgecache": hooks}},
+        {
+            **MINIMAL,
+            "CacheBehaviors": {
+                "Quantity": 1, "Items": [{**behavior, "PathPattern": "/a", "Edgecache": hooks}],
+            },
+        },
+    ):  # fmt: skip
+        with pytest.raises(DocumentError, match="hooks are named by the file"):
+            read_distribution_config(document)
+
+
+def test_a_hook_of_the_file_is_no_function_of_cloudfronts(tmp_path: Path) -> None:
+    (tmp_path / "hooks.py").write_text("def handler(event): return event['request']")
+    file = tmp_path / "edgecache.toml"
+    file.write_text("""
+[[python_hooks]]
+name = "h"
+file = "hooks.py"
+[[distributions]]
+id = "E1"
+origins = [{ id = "a", domain_name = "a.test" }]
+default_behavior = { origin = "a", function_associations = [
+  { event_type = "viewer-request", python_hook = "h" },
+] }
+""")
+    config = load(file)
+    assert config.python_hooks[0].file == str(tmp_path / "hooks.py")
+    written = distribution_config(config.distributions[0])
+    assert written["DefaultCacheBehavior"]["FunctionAssociations"] == {"Quantity": 0}

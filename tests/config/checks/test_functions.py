@@ -5,14 +5,17 @@ from __future__ import annotations
 import pytest
 
 from edgecache.config.checks import functions
-from edgecache.config.checks.functions import check_functions, function_warnings
-from edgecache.config.functions import CODE_BYTES_MAX, FunctionAssociation, FunctionConfig
+from edgecache.config.checks.functions import check_functions
+from edgecache.config.functions import (
+    CODE_BYTES_MAX,
+    FunctionAssociation,
+    FunctionConfig,
+    PythonHookConfig,
+)
 from edgecache.config.model import (
     Behavior,
-    CachePolicy,
     Config,
     Distribution,
-    HeaderSelection,
     Origin,
 )
 from edgecache.config.problems import Problems
@@ -88,22 +91,40 @@ def test_without_an_engine_nothing_is_associated(monkeypatch: pytest.MonkeyPatch
     assert problems(REWRITE) == []
 
 
-def test_headers_that_no_policy_names_are_told() -> None:
-    reads = FunctionConfig(
-        name="f", code="e => e.request.headers['CloudFront-Viewer-Country'].value + 'cloudfront-x'"
-    )
-    runs = (FunctionAssociation(event_type="viewer-request", function="f"),)
+HOOK = PythonHookConfig(name="tenant", file="/hooks.py")
+AT_HOOK = FunctionAssociation(event_type="viewer-request", python_hook="tenant")
 
-    def told(policy: CachePolicy) -> list[str]:
-        behavior = Behavior(origin="o", cache_policy=policy, function_associations=runs)
-        site = Distribution(id="E", origins=(), default_behavior=behavior)
-        config = Config(functions=(reads,), distributions=(site,))
-        return [str(one) for one in function_warnings(config)]
 
-    (line,) = told(CachePolicy())
-    assert line.startswith(
-        'distributions[0].default_behavior.function_associations[0]: "f" reads '
-        "cloudfront-viewer-country, which"
+def hook_problems(*hooks: PythonHookConfig, at: tuple[FunctionAssociation, ...] = ()) -> list[str]:
+    site = Distribution(
+        id="E1",
+        origins=(Origin(id="web", domain_name="web.test"),),
+        default_behavior=Behavior(origin="web", function_associations=at),
     )
-    headers = HeaderSelection(behavior="whitelist", items=("CloudFront-Viewer-Country",))
-    assert told(CachePolicy(headers=headers)) == []
+    found = Problems()
+    check_functions(Config(distributions=(site,), python_hooks=hooks), found)
+    return [str(one) for one in found.found]
+
+
+def test_a_hook_has_a_name_and_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(functions, "ENGINE", "no_such_engine")  # hooks need none
+    module = PythonHookConfig(name="other", module="a.b", function="f")
+    assert hook_problems(HOOK, module, at=(AT_HOOK,)) == []
+    for wrong, told in [
+        (PythonHookConfig(name="a b", file="/x"), 'python_hooks[0].name: "a b" is not a name'),
+        (PythonHookConfig(name="a"), "python_hooks[0]: say module or file, and not both"),
+        (PythonHookConfig(name="a", file="/x", module="x"), "python_hooks[0]: say module or"),
+        (PythonHookConfig(name="a", file="/x", function="a.b"), 'python_hooks[0].function: "a.b"'),
+    ]:
+        (line,) = hook_problems(wrong)
+        assert line.startswith(told)
+    assert hook_problems(HOOK, HOOK) == ['python_hooks[1].name: "tenant" is another hook\'s too']
+
+
+def test_an_association_leads_to_a_hook_of_the_file() -> None:
+    where = "distributions[0].default_behavior.function_associations[0]"
+    assert hook_problems(at=(AT_HOOK,)) == [
+        f'{where}.python_hook: "tenant" is no hook of this file'
+    ]
+    both = FunctionAssociation(event_type="viewer-request", python_hook="tenant", function="f")
+    assert hook_problems(HOOK, at=(both,))[-1].endswith("function is not used with python_hook")

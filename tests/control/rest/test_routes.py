@@ -18,6 +18,7 @@ from edgecache.control.rest.drain import drain_handlers
 from edgecache.control.rest.dry_run import dry_run_handlers
 from edgecache.control.rest.enrollment import Enrollment
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
+from edgecache.control.rest.function_logs import function_log_handlers
 from edgecache.control.rest.handlers import RestApi
 from edgecache.control.rest.inventory import inventory_handlers
 from edgecache.control.rest.log_readers import log_reader_handlers
@@ -40,6 +41,7 @@ def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> 
             **RestApi(desk.world, desk.tokens).handlers(),
             **explain_handlers(desk.log.live, desk.tokens, ExplainServices(place.clock, nodes)),
             **inventory_handlers(desk.log.live, desk.tokens, nodes),
+            **function_log_handlers(desk.log.live, desk.tokens, nodes),
             **dry_run_handlers(desk.world, desk.tokens, nodes),
             **desk.key_handlers(),
             **_enrollment(desk).handlers(),

@@ -21,7 +21,14 @@ from edgecache.control.state.backup import (
     restore_backup,
     write_backup,
 )
-from edgecache.control.state.database import StateBusyError, StateDatabase, StateError
+from edgecache.control.state.database import (
+    UNASKED,
+    StateBusyError,
+    StateDatabase,
+    StateError,
+)
+from edgecache.control.state.key_values import KeyValues
+from edgecache.control.state.log import ControlLog
 from edgecache.control.state.sqlite import SqliteDatabase, state_lock
 
 NOW = 1_800_000_000.0
@@ -274,3 +281,23 @@ def test_a_backup_is_one_commit_while_others_are_written(place: StatePlace, tmp_
                 "SELECT count(*) FROM log WHERE kind = 'invalidation'"
             ).fetchone()
             assert database.execute("SELECT count(*) FROM adopted").fetchone() == (entries,)
+
+
+def test_stores_and_what_they_hold_are_in_it(place: StatePlace, tmp_path: Path) -> None:
+    """Their numbers go on; their ETags are others, for the log is another one."""
+    with contextlib.closing(SqliteDatabase(place.folder)) as state, state.writing():
+        values = KeyValues(state, ControlLog(state, lambda: NOW))
+        made = values.create("s", {"a": "1", "ü": ""}, NOW)
+        before = values.etag(made)
+    make(place, tmp_path / "b.tar")
+    with contextlib.closing(SqliteDatabase(place.folder)) as state, state.writing():
+        values = KeyValues(state, ControlLog(state, lambda: NOW))
+        values.update(made, {"a": "2"}, ("ü",), NOW, UNASKED)
+    restored(place, tmp_path / "b.tar")
+    with contextlib.closing(SqliteDatabase(place.folder)) as state:
+        values = KeyValues(state, ControlLog(state, lambda: NOW))
+        content, facts = values.content("s"), values.facts("s")
+        assert content is not None
+        assert (content.items, content.version) == ({"a": "1", "ü": ""}, made.version)
+        assert facts is not None
+        assert values.etag(facts) != before

@@ -20,6 +20,7 @@ from tests.source_file import SourceFile, cached_functions, is_data, made_caches
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "edgecache"
 ORDER = [
+    "testing",
     "cli",
     "supervisor",
     "node",
@@ -282,7 +283,9 @@ def test_no_two_public_types_share_a_name() -> None:
 
 def test_modules_are_few_and_few_are_tiny() -> None:
     small = [p for p in MODULES if len(p.read_text().splitlines()) <= SMALL_LINES]
-    assert len(MODULES) <= MODULES_MAX
+    for_tests = [p for p in MODULES if p.is_relative_to(PACKAGE / "testing")]  # of users
+    assert len(for_tests) <= 18
+    assert len(MODULES) - len(for_tests) <= MODULES_MAX
     assert len(small) <= SMALL_MODULES_MAX, [name_of(path) for path in small]
 
 

@@ -96,6 +96,11 @@ class Fetcher:
         self._uncacheable = UncacheableKeys()
         self._compressions = Compressions(world.account)
 
+    def forget(self) -> None:
+        """Remember nothing of what upstream has answered, or has not."""
+        self._failures = FailureCache(self._world.marks)
+        self._uncacheable = UncacheableKeys()
+
     async def pass_through(
         self, errand: PassErrand, body: Body | None, on_interim: OnInterim = None
     ) -> Outcome:

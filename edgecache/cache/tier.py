@@ -83,6 +83,16 @@ class Tier:
         """About what is remembered of answers that are not stored, in bytes."""
         return self._fetcher.remembered_bytes
 
+    def forget(self) -> None:
+        """Have nothing stored, and remember no failure. What an invalidation has not named may be
+        on disk, or stored by what is under way.
+        """
+        for key in [*self.filtered.keys()]:
+            self.filtered.remove(key)
+        self.store.evicted = 0
+        self.store.left.clear()
+        self._fetcher.forget()
+
     def decide(self, request: Request, route: Route, now: float) -> Hit | TierErrand | Refusal:
         """Hit, refusal or errand for `request`, concluded without waiting."""
         request = without_connection_options(request)

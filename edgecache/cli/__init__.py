@@ -2,6 +2,7 @@
 
 `main` the app: up, edge, regional, control, origin, check, reload, upgrade, explain;
 `health` health, drain and undrain;
+`dev` dev and clock: an installation for tests, and its clock;
 `serve` serve and init: one site in front of one origin;
 `help` commands by subject, with their whole sentences;
 `options` options, tables, JSON and exit codes that commands share;

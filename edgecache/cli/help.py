@@ -14,11 +14,11 @@ from typer.core import TyperGroup
 from edgecache.cli.options import refuse
 
 SUBJECTS: dict[str, tuple[str, ...]] = {
-    "Start here": ("init", "serve", "up", "check"),
+    "Start here": ("init", "serve", "up", "dev", "check"),
     "A running installation": (
         *("reload", "upgrade", "health", "stats", "objects", "log", "top", "hist"),
         *("drain", "undrain"),
-        *("nodes", "changes", "backup", "restore", "state"),
+        *("nodes", "changes", "backup", "restore", "state", "clock"),
     ),
     "What is served": (
         *("invalidate", "invalidations", "release", "explain"),

@@ -16,6 +16,7 @@ import typer
 from edgecache import __version__
 from edgecache.cli import bucket, changes, health, log, nodes, secrets, state, stats, top
 from edgecache.cli import control as control_commands
+from edgecache.cli import dev as dev_mode
 from edgecache.cli import serve as site
 from edgecache.cli import sign as signing
 from edgecache.cli.check import check_file, print_settings
@@ -37,6 +38,7 @@ from edgecache.config.listen import TcpAddress, tcp_address
 
 if TYPE_CHECKING:
     from edgecache.supervisor.child import Child
+    from edgecache.supervisor.dev_installation import DevInstallation
 
 app = typer.Typer(
     cls=SubjectGroup,
@@ -57,6 +59,10 @@ app.command(epilog="Example: edgecache serve http://127.0.0.1:8000 --listen 127.
 app.command(epilog="Example: edgecache init --origin http://127.0.0.1:8000 --name example.org")(
     site.init
 )
+app.command(epilog="Examples: edgecache dev; edgecache dev --listen-control 127.0.0.1:0")(
+    dev_mode.dev
+)
+app.add_typer(dev_mode.clock, name="clock")
 app.add_typer(control_commands.app)
 app.add_typer(signing.app)
 app.add_typer(stats.app)
@@ -96,6 +102,9 @@ def up(
     as_json: Annotated[
         bool, typer.Option("--json", help="Tell what runs where as one line of JSON.")
     ] = False,
+    dev: Annotated[
+        bool, typer.Option("--dev", help="For tests: for anybody, with a clock to be moved.")
+    ] = False,
     memo: Memo = True,
     log_level: LogLevelOption = None,
     log_format: LogFormatOption = None,
@@ -108,9 +117,11 @@ def up(
     from edgecache.supervisor import banner as present
     from edgecache.supervisor import start
 
-    wanted = _loaded(config)
+    wanted, installation = _loaded(config), _dev_installation() if dev else None
 
     def tell(children: Sequence[Child], pids: Mapping[str, int]) -> None:
+        if installation is not None:
+            installation.mode.prepared()
         if as_json:
             to_log = wanted.access_log.target == "stdout"  # whose lines are all there is
             typer.echo(present.as_json(children, pids, wanted), err=to_log)
@@ -118,7 +129,14 @@ def up(
             present.print_table(wanted, config, children, pids)
 
     with _refusals():
-        raise typer.Exit(start.up(wanted, config, tell))
+        raise typer.Exit(start.up(wanted, config, tell, installation))
+
+
+def _dev_installation() -> DevInstallation:
+    from edgecache.runtime.dev_mode import make_dev_mode
+    from edgecache.supervisor.dev_installation import DevInstallation
+
+    return DevInstallation(make_dev_mode())
 
 
 @app.command(epilog="Example: edgecache edge --config edgecache.toml --location LHR50")

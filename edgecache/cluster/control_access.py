@@ -17,7 +17,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from edgecache.cluster.tokens import Tokens
-from edgecache.config.listen import TcpAddress, UnixAddress, speaks_tls, tcp_address
+from edgecache.config.checks.configuration import own_addresses
+from edgecache.config.listen import Address, TcpAddress, UnixAddress, speaks_tls, tcp_address
 from edgecache.config.model import Config
 from edgecache.config.secrets import (
     SecretsError,
@@ -188,3 +189,11 @@ def supervisor_sockets(state_dir: str) -> list[UnixAddress]:
     found = sorted(Path(state_dir).glob("*.up.sock"))
     found.sort(key=lambda path: path.name.startswith("edge-"))
     return [UnixAddress(str(path)) for path in found]
+
+
+def installation_addresses(config: Config) -> list[Address]:
+    """Every address of this installation, its supervisors' and control's socket files included."""
+    parts = ["", "control", "bucket", *(one.place for one in config.regional_tier)]
+    parts += [f"edge-{location.name}" for location in config.locations]
+    sockets = (supervisor_socket(config.state_dir, part) for part in parts)
+    return [*own_addresses(config), *sockets, control_socket(config)]

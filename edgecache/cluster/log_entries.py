@@ -42,6 +42,8 @@ class LogEntryKind(StrEnum):
     INVALIDATION = "invalidation"  # body: see read_entry
     KEY_VALUES = "key-values"  # body: a KeyValueChange of a store; its number is the version
     WRITE = "write"  # something that nodes need not know: its number alone counts. No body
+    RESET = "reset"  # dev mode: everything begins anew; body: see ResetBody
+    CLOCK = "clock"  # dev mode: the clock has been moved. No body
 
 
 class LogEntry(msgspec.Struct, frozen=True):
@@ -103,6 +105,12 @@ def read_entry(entry: LogEntry) -> Invalidation:
     """The invalidation of an entry, for a node to apply."""
     body = read_body(entry, _Body)
     return Invalidation(entry.seq, entry.at, body.distribution, body.items, body.soft)
+
+
+class ResetBody(msgspec.Struct, frozen=True):
+    """The body of a reset. `back`: the clock is about to be set back, until the next CLOCK."""
+
+    back: bool = False
 
 
 CONTENT_PATH = "/key-value-contents/"  # and the id of a store; `?after=` the number it must have

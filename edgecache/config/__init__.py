@@ -21,6 +21,7 @@ a configuration as control published it.
     load                   a TOML file to a `Config`, or every problem in it
     decode                 tables of TOML or JSON to pieces of the model
     references             policies by name or id, CloudFront's JSON by file
+    origin_map             where connections to origins of a name are made instead
     unknown_key            what to say of a key that stands in the wrong table
     problems               what is wrong, and where
     checks/                what a configuration must hold

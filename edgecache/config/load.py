@@ -30,6 +30,7 @@ from edgecache.config.model import (
     Origin,
     RegionalCache,
 )
+from edgecache.config.origin_map import MAP_ENV, read_map
 from edgecache.config.problems import ConfigError, Problems
 from edgecache.config.public_keys import read_pem_files
 from edgecache.config.references import NamedPolicies
@@ -54,6 +55,9 @@ def load_with_sources(path: Path | str) -> tuple[Config, Sources]:
     folder = file.absolute().parent
     config = _with_absolute_paths(_decode(sources.table, folder, problems), folder)
     config = read_pem_files(config, folder, problems)
+    config = replace(
+        config, origin_map=read_map(os.environ.get(MAP_ENV, ""), problems) | config.origin_map
+    )
     functions = read_code_files(config.functions, folder, problems)
     stores = read_data_files(config.key_value_stores, folder, problems)
     functions = with_store_ids(functions, stores)

@@ -426,7 +426,8 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything one installation runs on.
 
     The regional caches are either `regional`, one without a name, or `regional_caches`: whoever
-    reads them asks `regional_tier`. With `hash_balance_factor` none of several gets more requests
+    reads them asks `regional_tier`. `origin_map` says by patterns of origins' names where these are
+    connected to: see `origin_map.py`. With `hash_balance_factor` none of several gets more requests
     at a time than so many percent of its share (Envoy's and HAProxy's setting of this name).
     """
 
@@ -463,6 +464,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     resolver: Resolver = Resolver()
     tracing: Tracing = Tracing()
     process: Process = Process()
+    origin_map: dict[str, str] = {}
 
     @property
     def regional_parts(self) -> dict[str, RegionalCache]:

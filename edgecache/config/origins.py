@@ -37,6 +37,8 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `host_header` is sent as Host whatever the policies forward, and is the name that TLS asks for
     where `server_name` is not said. `certificate_names`: the certificate must have one of these
     (`*.` for one label) in place of the name that is asked for.
+    `connect_to` is where a connection is made instead of to the name and its port (a URL without a
+    path, or `unix:/path`); without TLS where it says http. All else stays the origin's.
     `circuit_breaker` None: an origin that cannot be reached is left alone under "rfc9111" only.
     """
 
@@ -59,6 +61,7 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     connection_s_max: float = 60
     slow_connections_share: float = 0.5
     reach: Reach = "private"
+    connect_to: str = ""
     circuit_breaker: bool | None = None
     circuit_failures: int = 20
     circuit_window_s: float = 10

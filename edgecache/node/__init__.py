@@ -9,6 +9,7 @@
 `log_follower` the node's client of control's log, with back-off;
 `control_endpoints`, `control_clients` the controls it may follow, and clients of them;
 `last_configuration` what control published last, on a node's disk;
+`reset` back to the start, in dev mode;
 `inspect` answers operators about the store: explain, statistics, objects, dry runs;
 `secret_watch` secrets of this process, read from its own files again when they change;
 `rule_files` what rules need of files (IP sets, htpasswd), read again when they change;

@@ -16,7 +16,7 @@ from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend, via_ps
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier
 from edgecache.cluster.certificates import CertificateFile
-from edgecache.cluster.control_access import control_socket, supervisor_socket
+from edgecache.cluster.control_access import installation_addresses
 from edgecache.cluster.credentials import (
     CONTROL,
     REGIONAL,
@@ -25,18 +25,16 @@ from edgecache.cluster.credentials import (
     is_regional,
     place_of,
 )
-from edgecache.config.checks.configuration import own_addresses
 from edgecache.config.listen import (
-    Address,
     parse_listen,
     speaks_tls,
     viewer_ports,
 )
-from edgecache.config.model import Config, Disk, Limits, Location, LogBucket, RegionalCache
+from edgecache.config.model import Config, Disk, Location, LogBucket, RegionalCache
+from edgecache.config.origin_map import with_mapped_origins
 from edgecache.config.refused_distributions import without_refused
 from edgecache.config.secrets import KeyPair, secrets_path
 from edgecache.http.function_cache import cached_bytes
-from edgecache.http.message import HeadLimits
 from edgecache.node.certificate_renewal import CertificateRenewal
 from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
 from edgecache.node.control_clients import control_client, control_endpoints
@@ -63,6 +61,7 @@ from edgecache.node.password_checks import PasswordChecks
 from edgecache.node.readiness import tier_probe
 from edgecache.node.regional_peers import PeerWorld, RegionalPeers
 from edgecache.node.reserve import with_reserve
+from edgecache.node.reset import NodeReset
 from edgecache.node.rule_files import RuleFileWatch
 from edgecache.node.secret_watch import SecretWatch
 from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
@@ -76,6 +75,7 @@ from edgecache.rules.origin_addresses import Listeners
 from edgecache.rules.routing import NO_FILES, compile_routes
 from edgecache.rules.viewer.rate_limits import TokenBuckets, own_buckets
 from edgecache.rules.viewer.trusted_proxies import TrustedProxies
+from edgecache.runtime.dev_mode import DevMode, clocks_of
 from edgecache.runtime.environment import (
     DaemonThread,
     DiskThreads,
@@ -114,13 +114,14 @@ from edgecache.store.memory_account import (
 )
 from edgecache.upstream.endpoint import Network, is_local
 from edgecache.upstream.interface import Upstream
-from edgecache.upstream.origin import OriginUpstream
+from edgecache.upstream.origin import MovedDates, OriginUpstream
 from edgecache.upstream.origin_counters import OriginCounters
 from edgecache.upstream.origin_group import GroupUpstream
 from edgecache.upstream.origin_request import agent_of
-from edgecache.upstream.pool import Pool, PoolLimits
+from edgecache.upstream.pool import Pool, PoolLimits, response_limits
 from edgecache.upstream.resolver import LookupThreads, NameResolver
 
+DEV_KEY_PAIR = KeyPair("test", "test")  # as emulators of S3 take it
 PASSWORD_KEY_BYTES = 32  # of a digest of as many
 BLOCKS_SHARE = 4  # lines that are known for each block of fields
 LOG_SHARE = 1 / 4  # of memory, for lines of the log that wait: a second's, at most
@@ -129,16 +130,23 @@ LOG_SHARE = 1 / 4  # of memory, for lines of the log that wait: a second's, at m
 class NodeParts:
     """Builder of a process's node: shares clock, pool, counters and secrets among its parts."""
 
-    def __init__(self, config: Config, name: str, *, memo: bool = True) -> None:
-        self.config = config = without_refused(config)  # control may be away
+    def __init__(
+        self, config: Config, name: str, *, memo: bool = True, dev: DevMode | None = None
+    ) -> None:
+        config = with_mapped_origins(without_refused(config))  # control may be away
+        self.config = config
         self.last, self.served = last_served(config, name)
         self.name = name
-        self.clock = steady_clock()
+        self._dev = dev
+        # What ages goes by `clock`, what waits for others by `_unmoved`: they differ in dev mode.
+        self.clock, self._wall = clocks_of(dev)
+        self._unmoved = steady_clock()
         self._memo = memo
-        names = NameResolver(LookupThreads(), self.clock, config.resolver)
+        names = NameResolver(LookupThreads(), self._unmoved, config.resolver)
         network = Network(names, Listeners(installation_addresses(config), is_local))
         self._renewal = self._own_certificate(network)
-        self._secrets = SecretWatch(self.served, os.environ, wall_clock, network.renew)
+        spare = None if dev is None else DEV_KEY_PAIR
+        self._secrets = SecretWatch(self.served, os.environ, wall_clock, network.renew, spare)
         asked = name.startswith("edge")  # by viewers, whom rules admit
         self._rule_files = RuleFileWatch(self.served) if asked else None
         files = NO_FILES if self._rule_files is None else self._rule_files.contents
@@ -151,10 +159,11 @@ class NodeParts:
         self._secrets.tell_peers(self._verifier.use)
         self._pool = Pool(network, self.clock, PoolLimits(response_limits(config.limits)))
         self._usage = ProcessUsage(wall_clock)
-        self._counted_origins = OriginCounters(self._counters, self.clock)
+        self._counted_origins = OriginCounters(self._counters, self._unmoved)
         self._functions = EdgeFunctions(self.clock, self._counters, config.python_hooks, memo=memo)
         self._tasks = Tasks()
         self._location_secret = b""
+        self._forget: list[Callable[[], None]] = []  # of origins, of rate limits: see NodeReset
         self._signers: dict[str, Callable[[bytes], bytes]] = {}  # by the place they sign for
         self._follower = self._log_follower()
         self.key_values = KeyValueFollower(self._follower.ask if self._follower else None)
@@ -195,7 +204,7 @@ class NodeParts:
         acme, ports = self._acme(), viewer_ports(location)
         buckets = self._buckets(location.workers)
         world = FrontendEnvironment(
-            self._place_of, random, ports, inner, wall_clock, acme, buckets, self._passwords,
+            self._place_of, random, ports, inner, self._wall, acme, buckets, self._passwords,
             self._purger(),
             self._functions.events(self.served, location),
         )  # fmt: skip
@@ -274,16 +283,20 @@ class NodeParts:
     def _controls(self) -> ControlEndpoints:
         """Those that this process may follow, where the configuration has any."""
         held = None if self._renewal is None else self._renewal.held
-        return control_endpoints(self.config, self.name, held, self.clock, random)
+        return control_endpoints(self.config, self.name, held, self._unmoved, random)
 
     def _buckets(self, workers: int) -> TokenBuckets:
         """Of rate limits: those of this location's workers, or this process's alone."""
         shared = inherited_shared_words()
         self._location_secret = random_bytes(SECRET_BYTES) if shared is None else shared.secret
         if shared is None:
-            return own_buckets(random_bytes(SECRET_BYTES), self.clock())
-        lock = shared.lock if workers > 1 else None  # a hand-over's moments may give a token twice
-        return TokenBuckets(shared.words, shared.secret, self.clock() - shared.age_s, lock)
+            buckets = own_buckets(random_bytes(SECRET_BYTES), self.clock())
+        else:
+            lock = shared.lock if workers > 1 else None  # a hand-over may give a token twice
+            began = self.clock() - shared.age_s
+            buckets = TokenBuckets(shared.words, shared.secret, began, lock)
+        self._forget.append(buckets.clear)
+        return buckets
 
     def _told_address(self, part: RegionalCache | Location) -> str:
         """Where control may ask it: control makes of every address the one it comes from."""
@@ -298,8 +311,12 @@ class NodeParts:
             agent=agent_of(brand),
             cdn_id=brand.encode(),
             counted=self._counted_origins,
+            clock=self.clock,
         )
-        return GroupUpstream(origins, self.clock, self._counters)
+        asked = origins if self._dev is None else MovedDates(origins, self._dev.moved_s)
+        groups = GroupUpstream(asked, self.clock, self._counters)
+        self._forget += [origins.forget, groups.forget]
+        return groups
 
     def _regional_peers(self) -> RegionalPeers:
         held = None if self._renewal is None else self._renewal.held
@@ -380,6 +397,9 @@ class NodeParts:
         node = Node(self.name, role, location, os.getpid(), listener, log, outputs, self._follower)
         node.consumers += node_log_readers(node, self.config, owner)
         node.extend_records()
+        if self._dev is not None:
+            node.reset = NodeReset(tier, self._counters, self._forget)
+            listener.moved_s = self._dev.moved_s
         node.log_retention = log_retention(self.config, wall_clock)
         node.secrets, node.config = self._secrets, self.served
         if self.config.control is not None:
@@ -442,7 +462,7 @@ class NodeParts:
         if self.config.control is None:
             return None
         via = via_pseudonym(self.name, self.config.brand).decode("latin-1")
-        return ControlPurger(lambda: self._controls.current.client, self.clock, via)
+        return ControlPurger(lambda: self._controls.current.client, self._unmoved, via)
 
     def _log_follower(self) -> LogFollower | None:
         if self.config.control is None:
@@ -457,7 +477,7 @@ class NodeParts:
             world,
             serves=serves,
             machine=machine_name(self.config.state_dir),
-            contact=ControlContact(self.name, self._controls.current.url, secrets, self.clock),
+            contact=ControlContact(self.name, self._controls.current.url, secrets, self._unmoved),
         )
 
     def _own_certificate(self, network: Network) -> CertificateRenewal | None:
@@ -472,18 +492,3 @@ class NodeParts:
         renewal.renewed.append(network.renew)
         network.refuses = renewal.refuses
         return renewal
-
-
-def installation_addresses(config: Config) -> list[Address]:
-    """Every address of this installation, its supervisors' and control's socket files included."""
-    parts = ["", "control", "bucket", *(one.place for one in config.regional_tier)]
-    parts += [f"edge-{location.name}" for location in config.locations]
-    sockets = (supervisor_socket(config.state_dir, part) for part in parts)
-    return [*own_addresses(config), *sockets, control_socket(config)]
-
-
-def response_limits(limits: Limits) -> HeadLimits:
-    """Bounds on the head of an origin's response."""
-    return HeadLimits(
-        limits.response_head_bytes_max, limits.url_bytes_max, limits.response_fields_max
-    )

@@ -21,7 +21,7 @@ from collections.abc import (
 )
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from starlette.applications import Starlette
@@ -32,6 +32,7 @@ from edgecache.cluster.client import exchange
 from edgecache.cluster.credentials import (
     CONTROL,
 )
+from edgecache.cluster.log_entries import LogEntryKind
 from edgecache.config.listen import control_names
 from edgecache.config.load import load
 from edgecache.config.model import Config, Control
@@ -48,12 +49,13 @@ from edgecache.control.nodes import explain as explain_nodes
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.control_group import ControlGroup, ControlIdentity
 from edgecache.control.nodes.other_controls import InstallationNodes
-from edgecache.control.nodes.registry import NodeRegistry
+from edgecache.control.nodes.registry import NodeRegistry, node_names
 from edgecache.control.nodes.staleness_probe import ProbeEnvironment, StalenessProbe
 from edgecache.control.nodes.workers import WorkerGroup, worker_groups
 from edgecache.control.rest.access_keys import AccessKeyHandlers, KeyAdmission
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.rest.call import RouteHandler
+from edgecache.control.rest.dev import DevHandlers
 from edgecache.control.rest.drain import DrainedNodes, drain_handlers
 from edgecache.control.rest.dry_run import dry_run_handlers
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
@@ -67,17 +69,20 @@ from edgecache.control.state.access_keys import AccessKeys
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.certificates import IssuedCertificates
 from edgecache.control.state.change_notifications import ChangeListener
-from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.database import UNASKED, StateDatabase
 from edgecache.control.state.database_thread import DeferredWrites, StateThread
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
+from edgecache.control.state.migrations import BEFORE
 from edgecache.control.state.postgresql import PostgresDatabase
 from edgecache.control.state.probe_version import ProbeVersion
+from edgecache.control.state.reset import StateReset
 from edgecache.control.state.resources import ResourceKind
 from edgecache.node.control_clients import ControlNeighbors
 from edgecache.node.control_secrets import ControlSecrets
 from edgecache.node.control_state import StateBeat, open_state
 from edgecache.node.machines import Machines
+from edgecache.runtime.dev_mode import DevMode, SeededBytes, clocks_of
 from edgecache.runtime.environment import (
     machine_name,
     pause,
@@ -98,21 +103,26 @@ ONE_HAS_CERTIFICATES = (
     " them alone; use control.acme_challenges and a client of ACME, or files"
 )
 
+SETTLED_S_MAX = 0.5  # for all nodes, which take milliseconds, before a write is answered
+
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 def build_control(
-    config: Config, path: Path, secrets: ControlSecrets, machines: Machines
+    config: Config,
+    path: Path,
+    secrets: ControlSecrets,
+    machines: Machines,
+    dev: DevMode | None = None,
 ) -> tuple[Starlette, Callable[[], None]]:
     """Build control's application, and what to call when the process is about to end.
 
     NotComposedError, StateError.
     """
-    clock = steady_clock()
-    state = open_state(config, os.environ, clock, secrets.peer.values())
+    state = open_state(config, os.environ, steady_clock(), secrets.peer.values())
     unusable: tuple[type[Exception], ...] = (*state.failures, msgspec.DecodeError)
     try:
-        return _application(config, path, state, clock, secrets, machines)
+        return _application(config, path, state, (secrets, machines), dev)
     except unusable as error:
         raise state.failure(error) from error
 
@@ -121,23 +131,24 @@ def _application(
     config: Config,
     path: Path,
     state: StateDatabase,
-    clock: Callable[[], float],
-    secrets: ControlSecrets,
-    machines: Machines,
+    admissions: tuple[ControlSecrets, Machines],
+    dev: DevMode | None,
 ) -> tuple[Starlette, Callable[[], None]]:
     assert config.control is not None
+    (secrets, machines), clocks = admissions, clocks_of(dev)
     thread = StateThread(state)
     machines.begin(IssuedCertificates(state, wall_clock))
     secrets.admission.trouble = machines.admission.trouble
-    log = ControlLog(state, wall_clock, thread.hand)
-    catalog = _published(config, state, log)
-    barrier, group = _leases(config, state, clock, log)
+    log = ControlLog(state, clocks.wall, thread.hand)
+    is_new, ids = not log.last_seq, SeededBytes(None if dev is None else dev.seed)
+    catalog = _published(config, state, log, CatalogWorld(clocks.wall, ids, dev is not None))
+    barrier, group = _leases(config, state, clocks.steady, log)
     everywhere = barrier if group is None else group
-    invalidations = Invalidations(state, log, everywhere, wall_clock, os.urandom)
-    nodes = NodeRegistry(clock)
+    invalidations = Invalidations(state, log, everywhere, clocks.wall, ids)
+    nodes = NodeRegistry(steady_clock())
     found = _all_nodes(config, nodes, group, secrets, machines)
     world = ProbeEnvironment(
-        partial(_groups, catalog, found), exchange, clock, pause, os.urandom, thread.run
+        partial(_groups, catalog, found), exchange, steady_clock(), pause, os.urandom, thread.run
     )
     canary = _canary(config.control, invalidations, world, state)
     control = ControlServices(
@@ -150,32 +161,73 @@ def _application(
     issuance, certificates = certificate_services(catalog, nodes, secrets)
     issuance.is_mine = partial(thread.run, partial(state.holds, ORDERS))
     works: list[Work] = [secrets.watch, partial(machines.watch, thread.run), issuance.run]
-    works += _beats(state, thread, group, found)
-    if canary is not None:
-        works.append(partial(canary.run, config.control.canary_s))
-    app.router.lifespan_context = _lifespan_with(works)
-
-    def deployed(generation: int) -> bool:
-        return generation <= log.live.last_seq and everywhere.applied_everywhere(generation)
-
-    shared = ApiWorld(catalog, invalidations, deployed, thread.run, _function_tester(catalog))
+    works += [] if canary is None else [partial(canary.run, config.control.canary_s)]
+    app.router.lifespan_context = _lifespan_with([*works, *_beats(state, thread, group, found)])
+    shared = ApiWorld(
+        catalog, invalidations, partial(_is_deployed, log, everywhere), thread.run,
+        _function_tester(catalog), None if dev is None else partial(_settled, log, barrier),
+    )  # fmt: skip
     made = _access_keys(state, thread, secrets)
     keys = AccessKeyHandlers(made, secrets.callers, catalog, thread.run)
     enrollment = machines.enrollment(catalog, secrets.tokens, secrets.part, thread.run)
-    asking = _node_handlers(shared, control, secrets, machines)
+    asking = _node_handlers(shared, control, (secrets, machines), clocks.wall)
     handlers = {**keys.handlers(), **enrollment.handlers(), **asking, **certificates}
+    if dev is not None:
+        again = StateReset(state, log, catalog, made, ids.restart)
+        handlers |= _dev_handlers(dev, control, again, secrets, is_new=is_new)
     app.router.routes += _operator_routes(shared, secrets, handlers)
-
     return app, partial(_end, log, thread)
+
+
+def _is_deployed(log: ControlLog, everywhere: Barrier | ControlGroup, generation: int) -> bool:
+    """Whether every node runs this configuration, or a later one."""
+    return generation <= log.live.last_seq and everywhere.applied_everywhere(generation)
+
+
+async def _settled(log: ControlLog, barrier: Barrier) -> None:
+    """Wait until every node has applied all there is; for one that hangs, not for long."""
+    await barrier.wait(log.live.last_seq, SETTLED_S_MAX)
+
+
+def _dev_handlers(
+    dev: DevMode,
+    control: ControlServices,
+    again: StateReset,
+    secrets: ControlSecrets,
+    *,
+    is_new: bool,
+) -> dict[str, RouteHandler]:
+    """The operations of dev mode. `is_new`: no control has had this state before."""
+    secrets.callers.admits_all = True
+    log, barrier = control.log, control.barrier
+    if is_new:
+        barrier.remove(BEFORE)
+    if log.newest(LogEntryKind.RESET) is not None:  # its end may not have been told
+        again.tell_clock(UNASKED)
+    names = node_names(control.configured())
+    return DevHandlers(
+        dev, again, log.live, control.nodes, barrier, control.tokens, control.run, names
+    ).handlers()
 
 
 def _function_tester(catalog: Catalog) -> FunctionTester:
     return function_tester(catalog.key_values, wall_clock, time.thread_time)
 
 
-def _published(config: Config, state: StateDatabase, log: ControlLog) -> Catalog:
+class CatalogWorld(NamedTuple):
+    """Clock and random bytes of a catalog, and whether it is in dev mode."""
+
+    clock: Callable[[], float]
+    random: Callable[[int], bytes]
+    dev: bool
+
+
+def _published(
+    config: Config, state: StateDatabase, log: ControlLog, world: CatalogWorld
+) -> Catalog:
     """The catalog, once what it makes with the file is published; says what is not served."""
-    catalog = Catalog(state, log, config, wall_clock, os.urandom)
+    catalog = Catalog(state, log, config, world.clock, world.random)
+    catalog.has_local_names = catalog.takes_custom_ids = world.dev
     catalog.publish(config, starting=True)
     for line in start_warnings(catalog, others=state.others):
         warn(line)
@@ -279,14 +331,18 @@ def _access_keys(state: StateDatabase, thread: StateThread, secrets: ControlSecr
 
 
 def _node_handlers(
-    shared: ApiWorld, control: ControlServices, secrets: ControlSecrets, machines: Machines
+    shared: ApiWorld,
+    control: ControlServices,
+    admissions: tuple[ControlSecrets, Machines],
+    wall: Callable[[], float],
 ) -> dict[str, RouteHandler]:
     """Handlers that ask nodes before they answer, and one that nodes ask."""
+    secrets, machines = admissions
     tokens, log, reporting = secrets.tokens, control.log, control.everywhere.reporting
     nodes = explain_nodes.ConfiguredNodes(
         exchange, secrets.signer, reporting, machines.ask_regional
     )
-    world = ExplainServices(wall_clock, nodes, secrets.viewer)
+    world = ExplainServices(wall, nodes, secrets.viewer)
     values = shared.catalog.key_values
     contents = KeyValueContents(values, log.live, secrets.admission, shared.run)
     return {

@@ -25,11 +25,13 @@ from edgecache.cluster.log_entries import (
     LogPage,
     Speaker,
     as_query,
+    read_body,
     read_page,
     refusal,
 )
 from edgecache.cluster.log_readers import LogSubscription
 from edgecache.cluster.node_status import NodeStatus, ReportAnswer
+from edgecache.config.model import Config
 from edgecache.node.control_contact import ControlContact
 from edgecache.node.control_endpoints import ControlEndpoints
 
@@ -46,6 +48,14 @@ LEAVE_S_MAX = 1.0
 
 class UnknownSettingsError(Exception):
     """A configuration asks for what this release does not know, which may keep somebody out."""
+
+
+def read_configuration(entry: LogEntry) -> Config:
+    """What control published. UnknownSettingsError where that is not known to this release."""
+    try:
+        return read_body(entry, Config)
+    except msgspec.DecodeError as error:
+        raise UnknownSettingsError(f"generation {entry.seq} cannot be read: {error}") from None
 
 
 class EntryNotAppliedError(Exception):
@@ -105,6 +115,7 @@ class LogFollower:
         self._controls = controls
         self._followed = controls.current  # the one that answered last
         self._is_new = True  # whether the current one has yet to answer for the first time
+        self._is_late = False  # whether the lease of the last answer was half over when it came
         self._sign = sign
         self._world = world
         self.serves = serves
@@ -127,7 +138,7 @@ class LogFollower:
         """
         while True:
             self._is_new |= self._controls.try_first_choice()
-            asked_at = self._world.clock()
+            asked_at, was_late = self._world.clock(), self._is_late
             page = await self._poll(after, consumer.low)
             if page is None:
                 await self._next_control()
@@ -154,8 +165,12 @@ class LogFollower:
             after, self._mark = page.upto, page.mark
             if after == page.last_seq:
                 consumer.confirm(asked_at, page.lease_s)
+                took_s = self._world.clock() - asked_at
+                self._is_late = len(self._controls) == 1 and not 0 <= took_s < page.lease_s / 2
                 await self._settle()
-            if not page.entries and self._world.clock() - asked_at < WAIT_S / 2:
+            if page.entries or (was_late and not self._is_late):
+                continue
+            if self._world.clock() - asked_at < WAIT_S / 2:
                 await self._world.pause(self._world.random() * IDLE_S_MAX)
 
     async def _next_control(self) -> None:
@@ -239,7 +254,7 @@ class LogFollower:
     async def _poll(self, after: int, low: int) -> LogPage | None:
         several = len(self._controls) > 1
         wait_s = WAIT_S_OF_SEVERAL if several else WAIT_S
-        if self._is_new and several:  # its lease is wanted at once
+        if (self._is_new and several) or self._is_late:  # its lease is wanted at once
             wait_s = 0.0
         query: dict[str, Any] = {"after": after, "wait_s": wait_s, "low": low}
         self._polls += 1

@@ -22,7 +22,6 @@ from edgecache.cluster.log_entries import (
     LogEntry,
     LogEntryKind,
     LogPage,
-    read_body,
     read_entry,
 )
 from edgecache.cluster.node_status import NodeStatus
@@ -32,10 +31,11 @@ from edgecache.node.certificate_renewal import CertificateRenewal
 from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
 from edgecache.node.key_values import KeyValueFollower
 from edgecache.node.last_configuration import LastConfiguration, LastConfigurationFile
-from edgecache.node.log_follower import LogFollower, UnknownSettingsError
+from edgecache.node.log_follower import LogFollower, read_configuration
 from edgecache.node.log_outputs import RecordConsumer
 from edgecache.node.readiness import NodeReadiness
 from edgecache.node.regional_peers import RegionalPeers
+from edgecache.node.reset import NodeReset
 from edgecache.node.rule_files import RuleFileWatch
 from edgecache.node.secret_watch import WATCH_S, SecretWatch
 from edgecache.observe.access_log import AccessLog, LogOutputs
@@ -92,6 +92,7 @@ class Node:
     renewal: CertificateRenewal | None = None  # of this machine's own
     regional_peers: RegionalPeers | None = None  # of who asks regional caches
     consumers: list[RecordConsumer] = field(default_factory=list)  # beside the log's outputs
+    reset: NodeReset | None = None  # in dev mode
     config: Config | None = None  # as applied last, or as started with
     address: str = ""  # where control may ask it; see NodeStatus
     measure: Callable[[], None] = lambda: None  # gauges that are of the moment of a report
@@ -277,6 +278,8 @@ class Node:
         A node that goes on serving without one (`on_partition = "serve"`) has it for ever: control
         waits for its acknowledgement, however long that takes.
         """
+        if self.reset is not None and not self.reset.takes_lease():
+            return
         serves = self.follower is not None and self.follower.serves
         self.listener.marks.lease_until = math.inf if serves else asked_at + lease_s
 
@@ -292,7 +295,7 @@ class Node:
     async def apply(self, entry: LogEntry) -> None:
         """Apply an entry of the log; kinds of a newer control are passed over."""
         if entry.kind == LogEntryKind.CONFIG:
-            config = _configuration(entry)
+            config = read_configuration(entry)
             if self.key_values is not None:
                 await self.key_values.use(config, entry.seq)
             if self.acme is not None:
@@ -308,8 +311,7 @@ class Node:
             self.generation = entry.seq
             self._keep(entry)
             self._current.set()
-            if self.follower is not None and not self.leaving:
-                await self.follower.report(self._status())
+            await self._tell_control()
         elif entry.kind == LogEntryKind.KEY_VALUES and self.key_values is not None:
             await self.key_values.apply(entry)
         elif entry.kind == LogEntryKind.INVALIDATION:
@@ -318,7 +320,13 @@ class Node:
             self.listener.marks.apply(
                 replace(invalidation, at=min(invalidation.at, self.listener.clock()))
             )
+        elif self.reset is not None and self.reset.apply(entry, self.listener):
+            await self._tell_control()
         self._applied = entry.seq
+
+    async def _tell_control(self) -> None:
+        if self.follower is not None and not self.leaving:
+            await self.follower.report(self._status())
 
     def _keep(self, entry: LogEntry) -> None:
         """Have the configuration of an entry on disk, for a start without control."""
@@ -479,14 +487,7 @@ class Node:
             clock=wall_clock(),
             release=__version__,
             leaving=self.leaving,
+            reset=0 if self.reset is None else self.reset.number,
             certificates={} if self.certificates is None else dict(self.certificates.ends),
             certificate_begins={} if self.certificates is None else dict(self.certificates.begins),
         )
-
-
-def _configuration(entry: LogEntry) -> Config:
-    """What control published. UnknownSettingsError where that is not known to this release."""
-    try:
-        return read_body(entry, Config)
-    except msgspec.DecodeError as error:
-        raise UnknownSettingsError(f"generation {entry.seq} cannot be read: {error}") from None

@@ -38,6 +38,7 @@ from edgecache.node.graceful_server import (
 )
 from edgecache.node.node import Node
 from edgecache.node.service_connection import Proof, ServiceConnection, ServiceConnections
+from edgecache.runtime.dev_mode import DevMode, inherited_dev_mode
 from edgecache.runtime.environment import random_bytes, steady_clock, wall_clock
 from edgecache.runtime.fd_limit import cap_connections
 from edgecache.runtime.inherited import (
@@ -63,7 +64,7 @@ def run_edge(config_path: str, location: str, worker: int) -> int:
     if (quic := quic_address(place)) is not None:
         addresses.append(quic)
     sockets = _open_sockets(config, addresses)
-    node = _parts(config, f"edge-{location}-{worker}").edge(place)
+    node = _parts(config, f"edge-{location}-{worker}", inherited_dev_mode()).edge(place)
     return _serve_node(node, config, addresses, sockets)
 
 
@@ -73,7 +74,7 @@ def run_regional(config_path: str, name: str) -> int:
     cache = next(one for one in config.regional_tier if one.name == name)
     addresses = [parse_listen(cache.listen, config.state_dir)]
     sockets = _open_sockets(config, addresses)
-    node = _parts(config, cache.place).regional(cache)
+    node = _parts(config, cache.place, inherited_dev_mode()).regional(cache)
     return _serve_node(node, config, addresses, sockets)
 
 
@@ -123,9 +124,10 @@ def _run_control(
     assert control is not None
     if control.certificate_file:
         tls = ControlTls((control.certificate_file, control.key_file))
+    dev = inherited_dev_mode()
     secrets = ControlSecrets(config.state_dir, os.environ, steady_clock())
     machines = Machines(config, wall_clock)
-    app, closed = build_control(config, path, secrets, machines)
+    app, closed = build_control(config, path, secrets, machines, dev)
     places = _places(config, secrets.proves)
     protocol = partial(ControlConnection, places=places, admission=machines.admission)
     server = _service(app, config, protocol, places)
@@ -155,8 +157,8 @@ def run_origin(config_path: str) -> int:
     return server.run_until_signal(sockets)
 
 
-def _parts(config: Config, name: str) -> NodeParts:
-    return NodeParts(config, name, memo=head_cache_enabled())
+def _parts(config: Config, name: str, dev: DevMode | None) -> NodeParts:
+    return NodeParts(config, name, memo=head_cache_enabled(), dev=dev)
 
 
 def _open_sockets(config: Config, addresses: Sequence[Address]) -> ListenSockets:

@@ -15,7 +15,14 @@ from pathlib import Path
 
 from edgecache.config.model import Config, Origin
 from edgecache.config.origins import credential_of
-from edgecache.config.secrets import Secrets, SecretsError, load_secrets, read_secrets, secrets_path
+from edgecache.config.secrets import (
+    KeyPair,
+    Secrets,
+    SecretsError,
+    load_secrets,
+    read_secrets,
+    secrets_path,
+)
 from edgecache.origin.identity import IdentitySigner
 from edgecache.upstream.origin_auth import OriginAuth, OriginCredentials
 
@@ -44,7 +51,10 @@ class SecretWatch:
         env: Mapping[str, str],
         clock: Callable[[], float],
         renew_tls: Callable[[], None],
+        spare: KeyPair | None = None,
     ) -> None:
+        """`spare` signs where there is no key pair of an access control's own (dev mode)."""
+        self._spare = spare
         self.secrets: Secrets = load_secrets(config.state_dir, env)
         self.proofs = OriginAuth(OriginCredentials(clock))
         self._path = secrets_path(config.state_dir, env)
@@ -76,13 +86,16 @@ class SecretWatch:
                 user(self.secrets.peer)
             except ValueError as error:
                 logger.error("secrets were not read anew: %s: peer: %s", self._path, error)
-        for line in missing_key_pairs(config, self.secrets, self._path):
-            logger.error("requests are not sent: %s", line)
         signer = self._identity_signer()
         controls = {control.id: control for control in config.origin_access_controls}
-        credentials = OriginCredentials(
-            self._clock, signer, controls, self.secrets.origin, self._values
-        )
+        key_pairs = self.secrets.origin
+        if self._spare is not None:
+            names = map(credential_of, config.origin_access_controls)
+            key_pairs = {**dict.fromkeys(names, self._spare), **key_pairs}
+        else:
+            for line in missing_key_pairs(config, self.secrets, self._path):
+                logger.error("requests are not sent: %s", line)
+        credentials = OriginCredentials(self._clock, signer, controls, key_pairs, self._values)
         self.proofs.use(credentials)
         return self.secrets.viewer
 

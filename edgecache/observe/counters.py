@@ -104,6 +104,22 @@ class Counters:
         self.memory: dict[str, int] = {}  # bytes by who holds them
         self.usage: dict[str, int] = {}  # of the process: see PROCESSES
 
+    def start_over(self) -> None:
+        """Count from zero; names that were met are kept, since whoever counts by one holds it."""
+        for name in TOTALS:
+            setattr(self, name, 0)
+        for name in WORDS:
+            getattr(self, name).clear()
+        for name in HISTOGRAMS:
+            getattr(self, name).clear()
+        self.distributions.clear()
+        for series in self.labeled.values():
+            for _, one in series.items():
+                one.value = 0
+        for histograms in self.labeled_histograms.values():
+            for _, histogram in histograms.items():
+                histogram.clear()
+
     @property
     def requests(self) -> dict[str, int]:
         """How many requests there were, by x-edge-result-type."""

@@ -48,6 +48,11 @@ class Histogram:
         self.counts[bisect_left(self.bounds, seconds)] += count
         self.sum += seconds * count
 
+    def clear(self) -> None:
+        """Count from zero."""
+        self.counts = [0] * len(self.counts)
+        self.sum = 0.0
+
     def add(self, other: Histogram) -> None:
         """Add what another of the same bounds has counted."""
         self.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]

@@ -1,6 +1,7 @@
 """Helpers of a process: what is between our code and the system, of no subject of HTTP.
 
 `environment` clocks, random bytes, background tasks, threads of a disk, turns of the event loop;
+`dev_mode` a clock that can be moved, for tests;
 `inherited` what a supervisor hands to a process: sockets, two pipes, variables;
 `shared_words` memory that the workers of a location share;
 `fd_limit` file descriptors, and how many connections they are enough for;

@@ -6,6 +6,7 @@ has come, so that the path of a hit arms no timer.
 
 from __future__ import annotations
 
+import math
 from asyncio import Transport
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -106,6 +107,7 @@ class Listener:
     made: Callable[[], None] = lambda: None  # called for each hit that is rendered or learned
     explains: Callable[[bytes, Request, float], bytes] | None = None  # see `explained`
     remembered: Callable[[], int] = lambda: 0  # bytes of conclusions from messages
+    moved_s: Callable[[], float] | None = None  # dev mode: how far `clock` has been moved
     tracing: RequestTracing | None = None  # None: a viewer's trace is as any of its fields
     http2_head_cache: ListenerHeadCache | None = field(init=False, default=None)
     function_heads: ListenerFunctionHeads | None = field(init=False, default=None)
@@ -119,6 +121,7 @@ class Listener:
     turns: LoopTurns = field(default_factory=LoopTurns)
     draining: set[Callable[[], None]] = field(default_factory=set)  # called when it hands over
     handing_over: float = 0.0  # since when (epoch seconds), if at all
+    _followed_s: float = 0.0  # of `moved_s`, at the last sweep
     _kept_head_cache: ListenerHeadCache | None = None  # while it hands over
     _rested: dict[TableConnection, float] | None = None  # since when, at the last sweep of a drain
     head_caches: list[ListenerHeadCache] = field(
@@ -303,9 +306,28 @@ class Listener:
                 if now - since >= LAST_REQUEST_S:
                     connection.close()
 
+    def _follow_clock(self, now: float, moved_s: float) -> None:
+        """Give connections the real time that they had before the clock was moved to `moved_s`.
+
+        Those that began after get no more than the longest there is.
+        """
+        ahead_s, self._followed_s = moved_s - self._followed_s, moved_s
+        if not ahead_s:
+            return
+        limits = self.limits
+        longest_s = max(
+            limits.head_s_max, limits.body_idle_s_max, limits.write_idle_s_max, limits.idle_s_max
+        )
+        for connection in list(self.connections):
+            if connection.deadline < math.inf:
+                moved = connection.deadline + max(0.0, ahead_s)
+                connection.deadline = min(moved, now + longest_s)
+
     def sweep(self) -> None:
         """Once a second: close what is overdue, and what the store puts off until then."""
         now = self.clock()
+        if self.moved_s is not None:
+            self._follow_clock(now, self.moved_s())
         heads_bytes, spoken = 0, dict.fromkeys(PROTOCOLS, 0)
         for connection in list(self.connections):
             spoken[connection.protocol] += 1

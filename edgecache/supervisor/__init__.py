@@ -11,5 +11,6 @@
 `health` what is made of that for each node, and the listeners that tell it;
 `readiness` waits until every process answers;
 `reload` reload and upgrade, and the socket file over which commands ask for them;
+`dev_installation` what dev mode runs on, what it refuses, and its ready folder;
 `banner` the table and the commands to try that `edgecache up` prints.
 """

@@ -155,7 +155,13 @@ class Reloader:
 def startup_settings(config: Config) -> Config:
     """The part of a configuration that a running process keeps as it was at its start."""
     return replace(
-        config, distributions=(), ip_sets=(), public_keys=(), key_groups=(), trusted_signers={}
+        config,
+        distributions=(),
+        ip_sets=(),
+        public_keys=(),
+        key_groups=(),
+        trusted_signers={},
+        origin_map={},
     )
 
 

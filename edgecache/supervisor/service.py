@@ -25,6 +25,7 @@ from edgecache.cluster.control_access import (
 from edgecache.config.listen import Address
 from edgecache.config.model import Config, Limits
 from edgecache.node.last_configuration import last_configuration_path
+from edgecache.runtime.dev_mode import DevMode
 from edgecache.runtime.environment import machine_name
 from edgecache.runtime.privileges import drop_privileges
 from edgecache.runtime.stderr_log import say, warn
@@ -59,6 +60,7 @@ class SupervisedService:
     tell: Tell
     manager: ServiceManager
     activated: Mapping[Address, Sequence[socket.socket]]
+    dev: DevMode | None = field(default=None, init=False)
     supervisor: Supervisor = field(init=False)
     health: HealthListeners = field(init=False)
     reloader: Reloader = field(init=False)
@@ -72,6 +74,7 @@ class SupervisedService:
         sockets = Sockets(self.activated)
         timing = _timing(self.config.limits)
         self.supervisor = Supervisor(self._children, self._hooks(), timing, sockets=sockets)
+        self.supervisor.dev = self.dev
         self.health = HealthListeners(self.supervisor)
         self.reloader = Reloader(self.supervisor, self.path, self.config, self.part, self.health)
         commands = {

@@ -24,6 +24,7 @@ from edgecache.runtime.stderr_log import say, use_log_settings
 from edgecache.runtime.systemd import ActivationError, service_manager
 from edgecache.supervisor import preflight
 from edgecache.supervisor.child import Child
+from edgecache.supervisor.dev_installation import DevInstallation, production_settings
 from edgecache.supervisor.preflight import Binding
 from edgecache.supervisor.service import SupervisedService, Tell
 from edgecache.supervisor.topology import Part, fleet, inner, with_log_target, workers
@@ -39,17 +40,21 @@ class StartRefusedError(Exception):
         super().__init__("\n".join(self.lines))
 
 
-def up(config: Config, path: Path, tell: Tell) -> int:
-    """Everything in `config`, read from `path`; `tell` is called once all of it answers."""
+def up(config: Config, path: Path, tell: Tell, dev: DevInstallation | None = None) -> int:
+    """Everything in `config`, read from `path`; `tell` is called once all of it answers.
+
+    With `dev` in dev mode, which is refused beside what is for viewers of the world.
+    """
     use_log_settings(config.process)
-    whole = Part("", lambda config: fleet(config, path), preflight.missing_files)
-    _refuse([*preflight.missing_files(config), *missing_privileges(config)])
-    _refuse(preflight.missing_secrets(config))
+    missing = preflight.missing_files if dev is None else partial(_missing_for_tests, dev.public)
+    whole = Part("", lambda config: fleet(config, path), missing)
+    _refuse([*missing(config), *missing_privileges(config)])
+    _refuse(preflight.missing_secrets(config, spare=dev is not None))
     if not whole.processes(config):
         raise StartRefusedError(
             [f"{path}: nothing to run: no control, regional, bucket or locations"]
         )
-    return _supervise(whole, config, path, tell)
+    return _supervise(whole, config, path, tell, dev)
 
 
 def edge(config: Config, path: Path, location: str, worker: int) -> int:
@@ -160,7 +165,9 @@ def _supervise_alone(part: Part, config: Config, path: Path) -> int:
     return _supervise(part, config, path, tell)
 
 
-def _supervise(part: Part, config: Config, path: Path, tell: Tell) -> int:
+def _supervise(
+    part: Part, config: Config, path: Path, tell: Tell, dev: DevInstallation | None = None
+) -> int:
     children = part.processes(config)
     try:
         manager = service_manager(os.environ)
@@ -169,10 +176,19 @@ def _supervise(part: Part, config: Config, path: Path, tell: Tell) -> int:
         raise StartRefusedError([str(error)]) from None
     another = f"another `{part.name or 'up'}` on this state_dir"
     socket_file = supervisor_socket(config.state_dir, part.name)
+    if dev is not None:
+        activated |= dev.sockets
     needed = [*preflight.bindings_of(config, children), Binding(socket_file, another)]
     _refuse(preflight.occupied_addresses(one for one in needed if one.address not in activated))
     service = SupervisedService(part, config, path.resolve(), tell, manager, activated)
+    service.dev = None if dev is None else dev.mode
     return asyncio.run(service.run())
+
+
+def _missing_for_tests(public: bool, config: Config) -> list[str]:
+    """In dev mode: what is not there, or, before that, what should not be."""
+    refused = [f"dev mode: {line}" for line in production_settings(config, public=public)]
+    return refused or preflight.missing_files(config)
 
 
 def _activated_names(children: Sequence[Child]) -> dict[str, Address]:

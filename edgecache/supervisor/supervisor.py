@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from edgecache.rules.viewer.rate_limits import BUCKETS
+from edgecache.runtime.dev_mode import DevMode
 from edgecache.runtime.inherited import (
     EXIT_CONFIGURATION,
     EXIT_STATE,
@@ -119,6 +120,7 @@ class Supervisor:
         self._pipe = ParentPipe()
         self.heartbeats = Heartbeats()
         self._words = LocationWords(BUCKETS)
+        self.dev: DevMode | None = None  # which the children are to be in
         self.ready = False
         self._code = 0
 
@@ -262,6 +264,9 @@ class Supervisor:
         if (words := self._words.of(child)) is not None:
             environment[WORDS_FD_ENV] = str(words)
             fds = (*fds, words)
+        if self.dev is not None:
+            environment |= self.dev.environment()
+            fds = (*fds, self.dev.fd)
         if serving is not None:
             environment[SERVING_FD_ENV] = str(serving.writing)
             fds = (*fds, serving.writing)

@@ -8,16 +8,18 @@ CloudFront Developer Guide, "Origin settings": connection attempts and timeouts.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from edgecache.http.dates import format_date, parse_date
 from edgecache.http.message import Fields, Request, first_value
 from edgecache.observe.counters import Counters
 from edgecache.rules.caching.stored_parts import answers_range
 from edgecache.rules.viewer.access import is_grpc_call, with_passage
 from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.faults import Fault, UpstreamError
-from edgecache.upstream.interface import Body, Call, Reply, TrailedBody
+from edgecache.upstream.interface import Body, Call, Reply, TrailedBody, Upstream
 from edgecache.upstream.origin_auth import Prove
 from edgecache.upstream.origin_counters import OriginCounters
 from edgecache.upstream.origin_group import ATTEMPTED_AGAIN
@@ -36,7 +38,8 @@ class OriginUpstream:
     """Asks the origin of a call's route over `pool`.
 
     `prove` gives origins the proofs they want; `via` is our pseudonym, `agent`
-    our User-Agent under CloudFront's rules; `cdn_id` our name in CDN-Loop (RFC 8586).
+    our User-Agent under CloudFront's rules; `cdn_id` our name in CDN-Loop (RFC 8586). Circuits go
+    by `clock` (None: the loop's).
     """
 
     def __init__(
@@ -48,14 +51,21 @@ class OriginUpstream:
         agent: bytes = USER_AGENT,
         cdn_id: bytes = b"edgecache",
         counted: OriginCounters | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._pool = pool
+        self._clock = clock
         self._prove = prove
         self._guards: OriginGuards | None = None  # made with the first call: a loop runs by then
         self._via = via
         self._agent = agent
         self._cdn_id = cdn_id
         self._counted = counted or OriginCounters(Counters(), lambda: 0.0)
+
+    def forget(self) -> None:
+        """Know of no origin that it could not be reached."""
+        self._guards = None
+        self._counted.forget_failures()
 
     async def fetch(self, call: Call) -> Reply:
         """The origin's final response. UpstreamError after the last attempt."""
@@ -94,7 +104,7 @@ class OriginUpstream:
 
     def _guard(self, call: Call, endpoint: Endpoint) -> OriginGuard:
         if self._guards is None:
-            self._guards = OriginGuards(asyncio.get_running_loop().time)
+            self._guards = OriginGuards(self._clock or asyncio.get_running_loop().time)
         return self._guards.of(call.route, endpoint)
 
     async def _guarded(
@@ -194,3 +204,41 @@ def _is_misplaced(reply: Reply, request: Request) -> bool:
 
 def _is_conditional(request: Request) -> bool:
     return any(name in _CONDITIONS for name, _ in request.fields)
+
+
+_MOVED = frozenset({b"date", b"expires"})
+
+
+class MovedDates:
+    """`origins`, whose dates are moved by `moved_s` seconds, as it is at the time (dev mode).
+
+    An origin's Date and Expires are told by the machine's own clock, which nobody moves: as they
+    are, what comes from an origin an hour after our clock was moved by an hour would be an hour
+    old. Last-Modified and what applications say in other fields is left as it is.
+    """
+
+    def __init__(self, origins: Upstream, moved_s: Callable[[], float]) -> None:
+        self._origins = origins
+        self._moved_s = moved_s
+
+    async def fetch(self, call: Call) -> Reply:
+        """The final response. UpstreamError when there is none."""
+        reply = await self._origins.fetch(call)
+        moved_s = self._moved_s()
+        if moved_s:
+            reply.head = replace(reply.head, fields=moved_dates(reply.head.fields, moved_s))
+        return reply
+
+
+def moved_dates(fields: Fields, moved_s: float) -> Fields:
+    """The fields with Date and Expires so much later; what is no date says what it said."""
+    return tuple(
+        [(name, _moved(value, moved_s) if name in _MOVED else value) for name, value in fields]
+    )
+
+
+def _moved(value: bytes, moved_s: float) -> bytes:
+    at = parse_date(value)
+    if at is None or at <= 0:  # `Expires: 0` and the epoch: it is stale, whatever the time
+        return value
+    return format_date(at + moved_s)

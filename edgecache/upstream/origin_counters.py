@@ -36,6 +36,10 @@ class OriginCounters:
         self._errors.labels(where, fault).value += 1
         self._failing.add(guard)
 
+    def forget_failures(self) -> None:
+        """No circuit that was open counts any more."""
+        self._failing.clear()
+
     def measure(self, connections: Iterable[tuple[str, int]]) -> None:
         """Once a second: `connections` open by where they lead, and the circuits."""
         for gauges in (self._connections, self._circuits):

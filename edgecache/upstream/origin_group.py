@@ -82,6 +82,10 @@ class GroupUpstream:
         self._counters = counters
         self._preferences: dict[tuple[str, str], _Preference] = {}
 
+    def forget(self) -> None:
+        """Ask every group in its own order."""
+        self._preferences.clear()
+
     def fetch(self, call: Call) -> Awaitable[Reply]:
         """The first member's response unless the group fails over, else the second's as it is.
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from msgspec import structs
 
@@ -64,9 +65,12 @@ def _endpoint(domain: str, port: int, tls: TlsName | None, kept: ConnectionSetti
 def endpoint_of(origin: Origin, scheme: bytes) -> Endpoint:
     """Where a request of `scheme` finds the origin, by its protocol policy."""
     secure = _is_secure(origin, scheme)
+    domain, port = origin.domain_name, origin.https_port if secure else origin.http_port
+    if origin.connect_to:
+        domain, port, secure = _mapped(origin.connect_to)
     endpoint = _endpoint(
-        origin.domain_name,
-        origin.https_port if secure else origin.http_port,
+        domain,
+        port,
         _tls_name(origin) if secure else None,
         (
             origin.connections_max,
@@ -79,6 +83,15 @@ def endpoint_of(origin: Origin, scheme: bytes) -> Endpoint:
     if origin.protocol == "http1.1":
         return endpoint
     return endpoint.by_http2() if origin.protocol == "h2" else endpoint.negotiated()
+
+
+def _mapped(place: str) -> tuple[str, int, bool]:
+    """Domain and port where a connection is made instead, and whether it speaks TLS."""
+    if place.startswith(_UNIX):
+        return place, 80, False
+    parts = urlsplit(place)
+    secure = parts.scheme == "https"
+    return parts.hostname or "", parts.port or (443 if secure else 80), secure
 
 
 def _tls_name(origin: Origin) -> TlsName:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from edgecache.config.model import Limits
 from edgecache.http.message import HeadLimits
 from edgecache.runtime.environment import LoopTurns
 from edgecache.upstream.connection import UpstreamConnection
@@ -341,3 +342,10 @@ def _hand_over(pool: EndpointPool, handed: UpstreamConnection | None) -> bool:
             pool.waiters.popleft().arrived.set_result(handed)
             return True
     return False
+
+
+def response_limits(limits: Limits) -> HeadLimits:
+    """Bounds on the head of an origin's response."""
+    return HeadLimits(
+        limits.response_head_bytes_max, limits.url_bytes_max, limits.response_fields_max
+    )

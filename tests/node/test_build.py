@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from edgecache.cluster.control_access import installation_addresses
 from edgecache.config.model import Config, Control, Limits, Location, RegionalCache
-from edgecache.node.build import installation_addresses, response_limits
 from edgecache.rules.origin_addresses import Listeners
 from edgecache.upstream.endpoint import Endpoint, ForbiddenAddressError, Network
+from edgecache.upstream.pool import response_limits
 from edgecache.upstream.resolver import NameResolver
 
 

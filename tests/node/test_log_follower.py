@@ -255,3 +255,27 @@ def test_an_entry_that_waits_for_control_is_told_again_and_gives_no_lease() -> N
     assert (control.asked, node.applied) == (["0", "0", "0", "1"], [1])
     assert len(node.confirmed) == 1
     assert len(control.paused) == 2  # after each that failed
+
+
+def test_a_lease_that_is_half_over_when_it_comes_is_asked_for_anew_at_once() -> None:
+    """The clock was moved meanwhile (dev mode), or control took its time."""
+    waits: list[str] = []
+
+    class Late(Control):
+        now = 7.0
+
+        def answer(self, request: httpx.Request) -> httpx.Response:
+            waits.append(request.url.params["wait_s"])
+            if len(waits) == 1:
+                self.now += 3_600
+            return super().answer(request)
+
+        def bus(self, client: httpx.AsyncClient) -> LogFollower:
+            made = super().bus(client)
+            made._world = FollowerEnvironment(lambda: self.now, self.pause, lambda: 0.5, bytes)
+            return made
+
+    control = Late(page(1), page(last=1), page(last=1))
+    control.play(Node())
+    assert waits == ["1.0", "0.0", "1.0", "1.0"]
+    assert control.paused == [0.5 * IDLE_S_MAX]  # only where nothing hurries

@@ -315,3 +315,29 @@ def test_what_a_behavior_sets_is_sent_in_place_of_ours(semantics: str) -> None:
     got = sent(asked).fields
     for name, value in (*fields, (b"x-own", b"1")):
         assert field_values(got, name) == [value]
+
+
+@pytest.mark.parametrize(
+    ("origin", "where", "tls"),
+    [
+        ({}, ("127.0.0.1", 4566, None), None),
+        ({"protocol_policy": "https-only"}, ("127.0.0.1", 4566, None), None),
+        (
+            {"protocol_policy": "https-only", "connect_to": "https://127.0.0.1"},
+            ("127.0.0.1", 443, None),
+            TlsName("origin.test"),
+        ),
+        ({"connect_to": "http://[::1]:80"}, ("::1", 80, None), None),
+        ({"connect_to": "unix:/run/s3.sock"}, ("", 80, "/run/s3.sock"), None),
+    ],
+)
+def test_where_to_connect_is_all_that_a_mapped_origin_changes(
+    origin: dict[str, Any], where: tuple[str, int, str | None], tls: TlsName | None
+) -> None:
+    mapped = {"connect_to": "http://127.0.0.1:4566"} | origin
+    asked = call(origin=mapped)
+    endpoint = endpoint_of(asked.route.origin, b"http")
+    assert (endpoint.host, endpoint.port, endpoint.path) == where
+    assert endpoint.tls == tls
+    plain = call(origin={**origin, "connect_to": ""})
+    assert sent(asked) == sent(plain)

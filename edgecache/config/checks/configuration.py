@@ -44,6 +44,7 @@ from edgecache.config.model import (
     Model,
     RegionalCache,
 )
+from edgecache.config.origin_map import check_origin_map
 from edgecache.config.problems import ProblemCode, Problems, joined, quoted
 from edgecache.config.settings import BY_FIELD
 
@@ -89,6 +90,7 @@ def check(
     check_access_log(config, problems)
     check_log_delivery(config, problems)
     check_reserve(config, problems)
+    check_origin_map(config.origin_map, "origin_map", problems)
     check_functions(config, problems)
     check_key_value_stores(config, problems)
     for index, distribution in enumerate(config.distributions):

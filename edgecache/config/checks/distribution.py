@@ -20,6 +20,7 @@ from edgecache.config.checks.response_headers import check_response_headers_poli
 from edgecache.config.checks.site import check_site
 from edgecache.config.checks.viewer_rules import check_viewer_rules
 from edgecache.config.model import Behavior, Distribution, Origin, OriginGroup
+from edgecache.config.origin_map import FORM, is_place
 from edgecache.config.problems import ProblemCode, Problems, listed, quoted
 
 BEHAVIORS_MAX = 75  # CloudFront's quotas for one distribution, as the next
@@ -122,6 +123,8 @@ def check_origin(origin: Origin, where: str, problems: Problems) -> None:
     _check_custom_headers(origin, f"{where}.custom_headers", problems)
     check_proofs(origin, where, problems)
     _check_tls(origin, where, problems)
+    if origin.connect_to and not is_place(origin.connect_to):
+        problems.add(f"{where}.connect_to", f"{quoted(origin.connect_to)} is not {FORM}")
     if origin.access_identity and origin.access_control_id:
         problems.add(
             f"{where}.access_identity", "not used with access_control_id", ProblemCode.CONFLICT

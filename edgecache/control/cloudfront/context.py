@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -60,10 +60,14 @@ class ApiServices:
     deployed: Callable[[int], bool]
     run: StateRun = run_inline
     test_function: FunctionTester | None = None  # None: there is no engine
+    settled: Callable[[], Awaitable[object]] | None = None  # dev mode: waits until nodes know all
 
     async def change(self, work: Callable[[], T]) -> T:
         """Run an operation that may write: no other control writes while it reads what is there."""
-        return await self.run(partial(self.catalog.in_one_change, work))
+        result = await self.run(partial(self.catalog.in_one_change, work))
+        if self.settled is not None:
+            await self.settled()
+        return result
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ what it was given, and no client was given members CloudFront does not have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -42,6 +43,8 @@ PROTECTIONS = (
     "trusted_native_keys",
 )  # who may see what, and no member says
 MISSING = "NoSuchDistribution"
+CUSTOM_ID = "_custom_id_"  # LocalStack's tag
+_CUSTOM_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 Document = dict[str, Any]
 
@@ -182,7 +185,7 @@ def _create(call: OperationContext, config: Document, tags: dict[str, str]) -> D
     now = catalog.clock()
     resource = Resource(
         kind=ResourceKind.DISTRIBUTION,
-        id=random_id("E", catalog.random),
+        id=_custom_id(call, tags) or random_id("E", catalog.random),
         etag=random_id("E", catalog.random),
         created_at=now,
         modified_at=now,
@@ -194,6 +197,21 @@ def _create(call: OperationContext, config: Document, tags: dict[str, str]) -> D
         catalog.put(resource)
     location = f"{call.base}{PREFIX}/distribution/{resource.id}"
     return _output(call, resource.id) | {"Location": location}
+
+
+def _custom_id(call: OperationContext, tags: Mapping[str, str]) -> str:
+    """The id that a tag says in dev mode; elsewhere that is a tag like any other. ApiError."""
+    id = tags.get(CUSTOM_ID, "") if call.catalog.takes_custom_ids else ""
+    if id and not _CUSTOM_ID.fullmatch(id):
+        raise ApiError(
+            "InvalidTagging",
+            f"Tags.Items: {CUSTOM_ID}: {id} is not 1 to 63 letters, digits and hyphens, none at"
+            " either end: it stands in a host name.",
+        )
+    known = call.catalog.of(ResourceKind.DISTRIBUTION)
+    if id and any(one.id.lower() == id.lower() for one in known):  # as host names are compared
+        raise ApiError("DistributionAlreadyExists", f"Already exists: {id}")
+    return id
 
 
 def get(call: OperationContext) -> Document:

@@ -41,6 +41,8 @@ class _Known:
     low: int = 0  # nothing it has stored or under way is older; see Log.trim
     least: int = 0  # what it is brought up to before it may go on serving without a lease
     poll: int = 0  # the number of the newest of its polls that gave it a lease
+    told: float = -math.inf  # the end of the newest lease as the node counts it
+    received: float = -math.inf  # the same of the newest that it has had since the clock was moved
     recorded: bool = True  # whether what must be written down of it is
 
     def blocks(self, seq: int, now: float, *, serves: bool) -> bool:
@@ -105,6 +107,7 @@ class Barrier:
         known = self._known.get(node)
         if known is None:
             return
+        known.received = known.told  # who asks has had the answer before
         if applied > known.acknowledged or low > known.low:
             known.acknowledged, known.low = applied, low
             self.wake()
@@ -200,7 +203,8 @@ class Barrier:
             lasting = [lease for lease in known.leases if now < lease[1] and lease[0] != seq]
             known.leases = [*lasting, (seq, end + DRIFT_S)]
             known.poll = max(known.poll, poll)
-        asked_at = now if asked_at is None else asked_at
+            asked_at = now if asked_at is None else asked_at
+            known.told = asked_at + LEASE_S
         # No longer than DRIFT_S is for, however long the answer waited.
         return LEASE_S if nested == math.inf else min(LEASE_S, end - asked_at)
 
@@ -292,6 +296,25 @@ class Barrier:
     def now(self) -> float:
         """The time that leases end by."""
         return self._clock()
+
+    def leased(self, left_s: float = 0.0) -> frozenset[Instance]:
+        """The nodes that have a lease for `left_s` yet as far as is known, or go on without one."""
+        least = self._clock() + left_s
+        with self._lock:
+            known = self._known.items()
+            return frozenset(x for x, held in known if x.serves or least < held.received)
+
+    def clock_moved(self) -> None:
+        """The clock was moved (dev mode). Set back, no lease lasts longer than one granted now: it
+        may be only while no node has one.
+        """
+        longest = self._clock() + LEASE_S + DRIFT_S
+        with self._lock:
+            for held in self._known.values():
+                held.leases = [(seq, min(end, longest)) for seq, end in held.leases]
+                held.told = held.received = -math.inf
+            self._sweep_at = -math.inf
+        self.wake()
 
     def low(self, without: int = 0) -> int:
         """Nothing any node with a lease holds is older than this number; `without` nodes that."""

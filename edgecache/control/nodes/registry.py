@@ -107,11 +107,22 @@ class NodeRegistry:
         self._draining: dict[str, bool] = {}  # regional caches, by their names
         self._reports = itertools.count()
         self._began_at = clock()
+        self._reset = 0  # the number of the newest reset: what was counted before counts no more
+
+    def start_over(self, reset: int) -> None:
+        """Forget every node and count until it reports that it has begun anew (dev mode)."""
+        self._nodes.clear()
+        self._by_place.clear()
+        self._retired.clear()
+        self._draining.clear()
+        self._reported, self._reset = ReportedSamples(), reset
 
     def report(
         self, name: str, status: NodeStatus, address: str = "", clock_off_s: float = 0.0
     ) -> None:
         """Keep the status of node `name`. TooManyNodesError when it is new and there is no room."""
+        if status.reset < self._reset:
+            return  # of before, and late on its way
         now, number = self._clock(), next(self._reports)
         status = replace(status, sample=self._reported.bounded(status.sample))
         # A node of a former version tells its pid alone, which in a container is always 1: a total
@@ -318,6 +329,16 @@ def expected(config: Config) -> list[str]:
     """The nodes that a file asks for: locations, and regional caches."""
     regional = [one.name or "regional" for one in config.regional_tier]
     return [*(location.name for location in config.locations), *regional]
+
+
+def node_names(config: Config) -> list[str]:
+    """The names of the processes that a file asks for, and that follow control."""
+    workers = [
+        f"edge-{location.name}-{number}"
+        for location in config.locations
+        for number in range(1, location.workers + 1)
+    ]
+    return [*workers, *(one.place for one in config.regional_tier)]
 
 
 def region_of(config: Config, role: str, location: str) -> str:

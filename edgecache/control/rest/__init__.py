@@ -4,6 +4,7 @@
 - `app` the ASGI application; handlers of nodes and of control itself
 - `auth` tokens, the guard against foreign pages
 - `call` one call, as operations get it; bounded bodies, JSON responses
+- `dev` dev mode: ready, reset, the clock
 - `distributions` operations on distributions: list, show, adopt, give back
 - `drain` a node's viewers go elsewhere, or come again
 - `dry_run` what an invalidation would remove, by node

@@ -14,9 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edgecache.control.cloudfront.authentication import CallerAuthentication
+from edgecache.control.cloudfront.authentication import ANYBODY, CallerAuthentication
 from edgecache.control.cloudfront.errors import ApiError
-from edgecache.control.rest.auth import OPERATOR, is_signed, require_operator
+from edgecache.control.rest.auth import OPERATOR, bearer_name, is_signed, require_operator
 from edgecache.control.rest.call import RouteHandler, bounded_body, json_response
 from edgecache.control.state.access_keys import (
     AccessKeyRecord,
@@ -174,12 +174,16 @@ class _Named(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class KeyAdmission:
-    """An Admission: by access key where the request is signed; others are not judged here."""
+    """An Admission: by access key where the request is signed; others are not judged here, and
+    are operators in dev mode.
+    """
 
     callers: CallerAuthentication
 
     async def __call__(self, request: Request, operation: str) -> None:
         if not is_signed(request):
+            if self.callers.admits_all and bearer_name(request, self.callers.tokens) is None:
+                request.scope[OPERATOR] = ANYBODY
             return
         body = await bounded_body(request)
         try:

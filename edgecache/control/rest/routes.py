@@ -333,6 +333,14 @@ ROUTES = (
         type="text/plain",
         described=False,
     ),
+    RestRoute("dev_ready", "GET", "/_edgecache/ready", "Whether all is ready.", described=False),
+    RestRoute("dev_reset", "POST", "/_edgecache/reset", "Begin anew.", described=False),
+    RestRoute("dev_clock", "GET", "/_edgecache/clock", "What the clock shows.", described=False),
+    RestRoute("dev_advance_clock", "POST", "/_edgecache/clock", "Move the clock.", described=False),
+    RestRoute(
+        "dev_origin_map", "GET", "/_edgecache/origin-map", "Where origins are.", described=False
+    ),
+    RestRoute("dev_map_origins", "PUT", "/_edgecache/origin-map", "Map origins.", described=False),
     RestRoute("openapi", "GET", "/openapi.json", "This description.", described=False),
     RestRoute(
         "docs", "GET", "/docs", "This description, to read.", type="text/html", described=False

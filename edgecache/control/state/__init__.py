@@ -13,5 +13,6 @@
 - `key_values` what key value stores hold, and their versions
 - `log` the ordered log on disk, and in memory for nodes
 - `releases` rows of releases
+- `reset` back to the start, in dev mode
 - `resources` rows of what the API has made
 """

@@ -27,7 +27,8 @@ import msgspec
 from msgspec.structs import replace as replace_struct
 
 from edgecache.config.aws.policies import policies_of
-from edgecache.config.model import Config
+from edgecache.config.model import Config, Distribution
+from edgecache.config.origin_map import with_mapped_origins
 from edgecache.config.refused_distributions import refused_members
 from edgecache.control.cloudfront.origin_reach import origin_problems
 from edgecache.control.state.certificates import IssuedCertificates
@@ -109,6 +110,8 @@ class Catalog:
         self.refused: tuple[RefusedResource, ...] = ()  # what the API made and is not in it
         self.clock = clock
         self.random = random
+        self.has_local_names = False  # dev mode: each distribution is ID.localhost, too
+        self.takes_custom_ids = False  # dev mode: the tag `_custom_id_` says a distribution's id
         self.differs = False  # the file that was read last from the one all controls go by
         self._use(file)
         state.on_change(("told",), self._follow_file)
@@ -268,9 +271,21 @@ class Catalog:
             control = replace_struct(control, database="")
         # What stores hold is asked for by nodes that need it: see `key_values`.
         config = replace_struct(
-            composed.config, revoked_nodes=revoked, control=control, key_value_stores=()
+            with_mapped_origins(composed.config),
+            revoked_nodes=revoked,
+            control=control,
+            key_value_stores=(),
+            origin_map={},
         )
+        if self.has_local_names:
+            named = tuple(map(with_local_name, config.distributions))
+            config = replace_struct(config, distributions=named)
         return replace(composed, config=without_idle_functions(config))
+
+
+def with_local_name(site: Distribution) -> Distribution:
+    """A distribution that answers to `ID.localhost` (RFC 6761 §6.3), which needs no DNS."""
+    return replace_struct(site, aliases=(*site.aliases, f"{site.id.lower()}.localhost"))
 
 
 def api_resources(rows: Resources, releases: Releases) -> ApiResources:

@@ -19,6 +19,8 @@ from edgecache.control.state.database import EntryNumber
 PAGE_ENTRIES_MAX = 100  # the default MaxItems of CloudFront's list calls
 PAGE_BYTES_MAX = 4 * 1024 * 1024  # four bodies of the API at their longest; one entry always fits
 MARKS_KEPT = 4_096  # of the newest entries, for nodes that come from another control
+NEWEST_ALONE = frozenset({LogEntryKind.CONFIG, LogEntryKind.RESET, LogEntryKind.CLOCK})
+"""Kinds of which nodes are told the newest alone."""
 CHANGES_MAX = 16  # of one key value store: more than come while a node is asking
 CHANGES_BYTES_MAX = 131_072  # of one store, beside the newest; CloudFront's updates have 75 KB
 
@@ -123,8 +125,9 @@ class LiveLog:
 
     def append(self, entry: LogEntry, size: int, mark: str = "") -> None:
         """The next entry, of so many bytes as JSON; it is on disk."""
+        if entry.kind in NEWEST_ALONE:
+            self._keep(lambda one: one.kind != entry.kind, len(self._seqs))
         if entry.kind == LogEntryKind.CONFIG:
-            self._keep(lambda one: one.kind != LogEntryKind.CONFIG, len(self._seqs))
             self._config = entry
         if entry.kind == LogEntryKind.KEY_VALUES:
             self.key_values.append(entry, size)

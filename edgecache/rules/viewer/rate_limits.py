@@ -102,6 +102,10 @@ class TokenBuckets:
         """What it takes, however many keys there are; 0 until something was asked of it."""
         return len(self._words) * WORD_BYTES if self._asked else 0
 
+    def clear(self) -> None:
+        """Every bucket is full again."""
+        self._words[:] = memoryview(bytes(len(self._words) * WORD_BYTES)).cast("Q")
+
     def bucket(self, rule: RateLimitRule, value: bytes | None, network: str = "") -> int:
         """The bucket of a key: 64 bits of its digest. `value` None: that of the network."""
         data = b"address " + network.encode() if value is None else b"value " + value

@@ -283,3 +283,39 @@ def test_one_that_serves_on_is_forgotten_with_its_successor_which_does_not(
         barrier.grant(heir, 1)
     assert former not in barrier._known
     assert barrier.forgets
+
+
+def test_a_node_has_a_lease_once_it_asks_again(barrier: Barrier, clock: Clock) -> None:
+    barrier.grant(A, 4, clock())
+    assert barrier.leased() == frozenset()  # the answer may be on its way
+    barrier.acknowledge(A, 4, 0)
+    assert barrier.leased() == {A}
+    assert barrier.leased(LEASE_S) == frozenset()
+    clock.now += LEASE_S
+    assert barrier.leased() == frozenset()
+
+
+def test_a_clock_that_moves_ahead_ends_leases(barrier: Barrier, clock: Clock) -> None:
+    barrier.grant(A, 4, clock())
+    barrier.acknowledge(A, 4, 0)
+    clock.now += 60
+    barrier.clock_moved()
+    assert barrier.leased() == frozenset()
+    assert barrier.applied_everywhere(5)
+    barrier.grant(A, 5, clock())
+    barrier.acknowledge(A, 5, 0)
+    assert barrier.leased() == {A}
+
+
+def test_a_clock_that_is_set_back_leaves_no_lease_of_the_former_time(
+    barrier: Barrier, clock: Clock
+) -> None:
+    clock.now += 3_600
+    barrier.grant(A, 4, clock())
+    barrier.acknowledge(A, 4, 0)
+    clock.now -= 3_600
+    barrier.clock_moved()
+    assert barrier.leased() == frozenset()
+    assert barrier.waiting_for(5) == ["edge-a"]  # though nobody has one: it is not known by whom
+    clock.now += LEASE_S + DRIFT_S
+    assert barrier.applied_everywhere(5)

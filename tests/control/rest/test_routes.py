@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -14,6 +14,7 @@ from edgecache.control.acme.issuance import CertificateServices
 from edgecache.control.acme.orders import Challenges
 from edgecache.control.nodes.explain import ConfiguredNodes
 from edgecache.control.nodes.refusals import NodeAdmission
+from edgecache.control.rest.dev import DevHandlers
 from edgecache.control.rest.drain import drain_handlers
 from edgecache.control.rest.dry_run import dry_run_handlers
 from edgecache.control.rest.enrollment import Enrollment
@@ -48,6 +49,7 @@ def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> 
             **drain_handlers(place.control),
             **log_reader_handlers(place.control),
             **key_value_contents(place).handlers(),
+            **DevHandlers(*[cast(Any, None)] * 8).handlers(),
             **CertificateServices(Config, Challenges(), dict, admission, dict).handlers(),
         }
         served = {(route.path, name) for route in place.app.routes for name in route.methods}

@@ -20,7 +20,7 @@ RUN /opt/build/bin/pip install --no-index --find-links /wheels hatchling
 COPY edgecache edgecache
 RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /package . \
     && /opt/edgecache/bin/pip install --no-cache-dir --no-index --find-links /wheels \
-       "$(echo /package/*.whl)[postgresql]"
+       "$(echo /package/*.whl)[functions,http3,postgresql]"
 COPY config /etc/edgecache
 # In a container the loopback is nobody else's, and what is to stay goes on the volume.
 RUN sed -i \

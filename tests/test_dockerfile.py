@@ -53,12 +53,27 @@ def pins(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", text, re.MULTILINE))
 
 
+def extras() -> list[str]:
+    """Of the package, that the image is made with."""
+    (found,) = (match for run in RUNS for match in re.findall(r"whl\)\[([a-z0-9,]+)\]", run))
+    return str(found).split(",")
+
+
+def test_the_image_speaks_every_protocol_and_runs_functions() -> None:
+    """What a configuration may ask of an edge or of control, but for certificates by ACME."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    known = project["project"]["optional-dependencies"].keys()
+    assert {*extras()} == known - {"acme", "bench", "dev", "testing"}
+
+
 def test_what_the_image_installs_and_is_built_by_is_pinned_by_hashes() -> None:
     image, everything = pins("requirements-image.lock"), pins("requirements.lock")
     assert image.items() <= everything.items()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
-    assert {re.split(r"[<>=]", one)[0] for one in wanted} <= image.keys()
+    for extra in extras():
+        wanted += project["project"]["optional-dependencies"][extra]
+    assert {re.split(r"[<>=\[]", one)[0] for one in wanted} <= image.keys()
     entries = re.split(r"\n(?=[a-z])", (ROOT / "requirements-image.lock").read_text())
     assert all("--hash=sha256:" in entry for entry in entries if not entry.startswith("#"))
 

@@ -88,6 +88,7 @@ MALFORMED = [  # what comes after SETTINGS to the first request, and what it is 
     ("two lengths", head((b"content-length", b"1"), (b"content-length", b"1")), Fault.MALFORMED),
     ("a length and no body", head((b"content-length", b"1"), ends=True), Fault.MALFORMED),
     ("too much", head((b"content-length", b"1")) + data(b"ab", ends=True), Fault.MALFORMED),
+    ("too much, and on", head((b"content-length", b"1")) + data(b"ab"), Fault.MALFORMED),
     ("too little", head((b"content-length", b"3")) + data(b"ab", ends=True), Fault.MALFORMED),
     ("DATA first", data(b"ab"), Fault.MALFORMED),
     ("101", head(block=literal(b":status", b"101")), Fault.MALFORMED),

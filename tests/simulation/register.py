@@ -12,7 +12,7 @@ What it holds the product to, each time:
 * once an edge has applied I, none of its answers is older, Completed or not: what it gives of an
   invalidated object does not go back (G8), not over a lost lease, database or regional cache;
 * versions an edge gives never go back at all where nothing fails. Elsewhere that is not promised:
-  without an invalidation between them, two fetches of one object may overtake each other.
+  without an invalidation between them, two fetches of one object, a reload's too, may overtake.
 
 Its cost is linear in the length of the history.
 """
@@ -33,6 +33,7 @@ from tests.simulation.objects import OBJECTS, Object, names
 
 COMPLETED_S_MAX = LEASE_S + 0.5
 FILL_S_MAX = 1.0  # of a body in pieces, where nothing fails
+RELOAD = "reload"
 HISTORY = 4_000
 TOLD = 60
 
@@ -99,6 +100,7 @@ class Get:
     must_hit: bool
     accepted: int = 0  # how many invalidations of anything there were; -1: some are under way
     how: str = ""
+    beside_reload: bool = False  # a reload was under way with it: its fetch may be a second one
 
 
 @dataclass(slots=True)
@@ -276,8 +278,15 @@ class Register:
             calm and (edge, run, number, variant) in self._stored,
             -1 if self._open else self.tally.accepted,
         )
+        get.beside_reload = any(other.how == RELOAD for other in self._flying[number])
         self._flying[number].append(get)
         return get
+
+    def reloads(self, get: Get) -> None:
+        """It takes nothing that is stored, nor what another fetch brings: it may be overtaken."""
+        get.how = RELOAD
+        for one in self._flying[get.thing.number]:
+            one.beside_reload = True
 
     def leaves(self, get: Get) -> None:
         """No answer will come."""
@@ -312,7 +321,8 @@ class Register:
             if told.cached != "Hit":
                 self.fail(f"{told.cached}: nothing had named what was stored", thing)
         place = (get.edge, get.run, thing.number, variant)
-        self._seen[place] = max(self._seen.get(place, 0), told.version)
+        if not get.beside_reload:
+            self._seen[place] = max(self._seen.get(place, 0), told.version)
         self.leaves(get)
         flying = (get, *self._flying[thing.number])
         # What began before an invalidation may still come, and be stored stale after a soft one;
@@ -332,11 +342,8 @@ class Register:
     def fail(self, why: str, thing: Object | None = None) -> NoReturn:
         """A promise is broken, about `thing` if it is about one object. Violation."""
         number = None if thing is None else thing.number
-        lines = [
-            f"{at:10.4f}  {text}"
-            for at, about, text in self._history
-            if about in (-1, number)
-        ][-TOLD:]  # fmt: skip
+        told = [(at, text) for at, about, text in self._history if about in (-1, number)]
+        lines = [f"{at:10.4f}  {text}" for at, text in told[-TOLD:]]
         what = "" if thing is None else f"{thing.target}: "
         broken = Violation(f"{what}{why}, at {self._machine.now:.4f}\n" + "\n".join(lines))
         self.broken = self.broken or broken

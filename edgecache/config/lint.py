@@ -14,6 +14,7 @@ from edgecache.config.checks.access_lists import access_lists_of
 from edgecache.config.checks.log_delivery import log_delivery_warnings
 from edgecache.config.checks.policies import traced_keys
 from edgecache.config.checks.rate_limits import rate_limit_warnings
+from edgecache.config.checks.realtime_logs import realtime_log_warnings
 from edgecache.config.checks.regional_caches import reserve_warnings
 from edgecache.config.checks.site import provable
 from edgecache.config.checks.trusted_proxies import proxy_warnings
@@ -27,6 +28,7 @@ def lint(config: Config) -> list[Problem]:
     """Every warning about a configuration that has passed the checks, in the file's order."""
     warnings: list[Problem] = [*_control_warnings(config), *_address_warnings(config)]
     warnings += log_delivery_warnings(config)
+    warnings += realtime_log_warnings(config)
     warnings += reserve_warnings(config)
     for index, location in enumerate(config.locations):
         warnings += proxy_warnings(location, f"locations[{index}]")

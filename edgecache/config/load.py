@@ -175,6 +175,9 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
         asn_database=at(config.asn_database),
         ip_sets=tuple(replace(one, file=at(one.file)) for one in config.ip_sets),
         log_delivery=_log_delivery_at(config.log_delivery, folder),
+        realtime_log_streams=tuple(
+            replace(one, ca_file=at(one.ca_file)) for one in config.realtime_log_streams
+        ),
         bucket=bucket_at(bucket) if bucket else None,
         distributions=tuple(_distribution_at(one, at) for one in config.distributions),
         python_hooks=tuple(replace(one, file=at(one.file)) for one in config.python_hooks),

@@ -63,3 +63,28 @@ class AccessLogging(Model, frozen=True, kw_only=True, forbid_unknown_fields=True
     fields: tuple[str, ...] = ()
     days_max: float = 30
     bytes_max: int = 10 * GIB
+
+
+class RealtimeLogStream(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where lines of real-time logs go that name `stream`: an ARN of Kinesis, or any word.
+
+    `to` is `tcp://HOST:PORT`, `unix:/PATH` or `file:/PATH` for lines delimited by tabs, or an
+    `http://` or `https://` URL that is posted JSON lines. `ca_file` vouches for the certificate of
+    an `https://` one; empty: what this machine trusts.
+    """
+
+    stream: str
+    to: str
+    ca_file: str = ""
+
+
+class RealtimeLog(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A real-time log: of `sampling_rate` of a hundred requests the `fields`, to a stream.
+
+    Behaviors name it. No fields: all there are but cookies.
+    """
+
+    name: str
+    stream: str
+    sampling_rate: int = 100
+    fields: tuple[str, ...] = ()

@@ -29,6 +29,8 @@ from edgecache.config.key_value_stores import KeyValueStoreConfig as KeyValueSto
 from edgecache.config.log_delivery import AccessLogging as AccessLogging
 from edgecache.config.log_delivery import LogBucket as LogBucket
 from edgecache.config.log_delivery import LogDelivery as LogDelivery
+from edgecache.config.log_delivery import RealtimeLog as RealtimeLog
+from edgecache.config.log_delivery import RealtimeLogStream as RealtimeLogStream
 from edgecache.config.origins import Origin as Origin
 from edgecache.config.origins import OriginAccessControl as OriginAccessControl
 from edgecache.config.origins import OriginAccessIdentity as OriginAccessIdentity
@@ -193,6 +195,7 @@ class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     maintenance: Maintenance = Maintenance()
     purge: Purge | None = None  # None: PURGE is a method as any other
     function_associations: tuple[FunctionAssociation, ...] = ()  # one of each event
+    realtime_log: str = ""  # by its name; empty: none
 
 
 class CustomErrorResponse(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -440,6 +443,8 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     asn_database: str = ""
     access_log: AccessLogging = AccessLogging()
     log_delivery: LogDelivery = LogDelivery()
+    realtime_log_streams: tuple[RealtimeLogStream, ...] = ()
+    realtime_logs: tuple[RealtimeLog, ...] = ()
     cluster: Cluster = Cluster()
     control: Control | None = None
     regional: RegionalCache | None = None

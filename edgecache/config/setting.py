@@ -24,6 +24,7 @@ from edgecache.config.model import (
     Origin,
     OriginGroup,
     RateLimit,
+    RealtimeLog,
     RegionalCache,
     Reserve,
     Resolver,
@@ -87,6 +88,7 @@ _PLACES: dict[type[Model], str] = {
     Tracing: "tracing",
     AccessLogging: "access_log",
     LogDelivery: "log_delivery",
+    RealtimeLog: "realtime_logs[]",
     Reserve: "reserve",
     Maintenance: "distributions[].default_behavior.maintenance",
 }

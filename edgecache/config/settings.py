@@ -24,6 +24,7 @@ from edgecache.config.model import (
     Origin,
     OriginGroup,
     RateLimit,
+    RealtimeLog,
     RegionalCache,
     Reserve,
     Resolver,
@@ -229,6 +230,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(AccessLogging, "days_max", "days", 1 / 24, 36_500, "Debian's logrotate keeps 14"),
     Setting(
         AccessLogging, "bytes_max", "bytes", 16 * MIB, 1_024 * TIB, "journald's is up to 4 GiB"
+    ),
+    Setting(
+        RealtimeLog,
+        "sampling_rate",
+        "percent",
+        1,
+        100,
+        "of requests, by their ids: of one that is in it all tiers' records are; CloudFront's",
     ),
     Setting(
         LogDelivery,

@@ -22,6 +22,7 @@ and what control hands out of them;
 `log_outputs` formats and places of the access log, and who else is offered its records;
 `log_readers` who reads it as it comes, through control;
 `log_delivery`, `log_store` sends the logs of distributions to their buckets;
+`realtime_logs`, `realtime_streams` sends lines of real-time logs to sockets, files and URLs;
 `reserve` the bucket behind a regional cache, and its key pair;
 `geoip` look-up of addresses in MaxMind's files;
 `orphaned_connections` adopts connections in the backlog of a worker that died;

@@ -59,6 +59,7 @@ from edgecache.node.log_store import LogFolder, LogStore, S3Bucket, environment_
 from edgecache.node.node import Node
 from edgecache.node.password_checks import PasswordChecks
 from edgecache.node.readiness import tier_probe
+from edgecache.node.realtime_logs import RealtimeLogs, realtime_logs
 from edgecache.node.regional_peers import PeerWorld, RegionalPeers
 from edgecache.node.reserve import with_reserve
 from edgecache.node.reset import NodeReset
@@ -228,7 +229,7 @@ class NodeParts:
         node.key_values = self.key_values
         node.key_values.on_size = partial(tier.world.account.measure, MemoryHolding.KEY_VALUES)
         node.acme = acme
-        node.consumers.append(self._log_deliverer())
+        node.consumers += self._delivery(node)
         if location.listen_tls:
             self._secure(node, location, tier)
         return node
@@ -413,14 +414,16 @@ class NodeParts:
         self._counters.usage = self._usage.figures()
         self._counted_origins.measure(self._pool.connections_to_origins())
 
-    def _log_deliverer(self) -> LogDeliverer:
+    def _delivery(self, node: Node) -> list[LogDeliverer | RealtimeLogs]:
+        """Of an edge: what its distributions want of its records."""
         folder = Path(self.config.state_dir) / SPOOL_NAME
         spool = LogSpool(folder, lambda: unique_name(random_bytes), wall_clock, HEADER)
         threads = self._log_threads.setdefault(str(folder), DaemonThread("log-spool"))
         world = DeliveryWorld(wall_clock, random, pause, threads, self._log_store, self._counters)
         made = LogDeliverer(spool, SpoolFolder(folder), world)
         made.use(self.served)
-        return made
+        owner = self._log_owner(self._place_of)
+        return [made, realtime_logs(node, self.served, owner)]
 
     def _log_store(self, bucket: LogBucket) -> LogStore:
         if bucket.folder:

@@ -11,6 +11,7 @@ Words: *record* (one line of the access log), *sample* (counters of one process 
     access_log             a bounded queue of records, files by the hour, standard output
     log_filter             expressions that choose records: status>=500 and path~"/api/"
     log_reader             a reader of records as they come, with a bounded buffer
+    realtime_log           lines of real-time logs, by CloudFront's fields
     log_history            records of this process by request id: of the last seconds, of its files
     traffic_summary        what is asked most, why it misses, by whom, how long: mergeable
     heavy_hitters          the most frequent names in bounded memory

@@ -156,6 +156,14 @@ LABELED_COUNTERS: dict[str, Family] = {
     "function_cpu_us": Family(
         "function_cpu_microseconds", "CPU that runs of functions took.", ("function",)
     ),
+    "realtime_log_sent": Family(
+        "realtime_log_lines", "Lines of real-time logs that their stream has taken.", ("stream",)
+    ),
+    "realtime_log_lost": Family(
+        "realtime_log_lost",
+        "Lines of real-time logs that their stream did not take, or that found no room.",
+        ("stream",),
+    ),
     "log_files_delivered": Family(
         "log_files_delivered", "Log files that are in the bucket of their Logging.", ("bucket",)
     ),

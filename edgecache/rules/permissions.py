@@ -90,6 +90,10 @@ CLOUDFRONT: dict[str, Permission] = {
     **{f"Describe{kind}": Permission(_LOOK) for kind in _FUNCTIONS},
     **{f"{verb}{kind}": Permission(_WRITE) for kind in _FUNCTIONS
        for verb in ("Create", "Update", "Delete")},
+    "ListDistributionsByRealtimeLogConfig": Permission(_READ),
+    "ListRealtimeLogConfigs": Permission(_LOOK),
+    "GetRealtimeLogConfig": Permission(_LOOK),
+    **{f"{verb}RealtimeLogConfig": Permission(_WRITE) for verb in ("Create", "Update", "Delete")},
     "GetFunction": Permission(_LOOK),
     "PublishFunction": Permission(_WRITE),
     "TestFunction": Permission(_WRITE),

@@ -42,6 +42,7 @@ class MemoryHolding(StrEnum):
     RESERVE = "reserve"  # on their way to the reserve, or from it
     RATE_LIMITS = "rate_limits"  # their buckets: all of the table, once one was asked of
     KEY_VALUES = "key_values"  # stores that functions read, as estimated
+    REALTIME_LOGS = "realtime_logs"  # their lines that wait to be taken
     LOG_READERS = "log_readers"  # the log's last lines, and what waits for who reads it
 
 
@@ -57,6 +58,7 @@ BOUNDED = frozenset(
         MemoryHolding.RATE_LIMITS,
         MemoryHolding.KEY_VALUES,
         MemoryHolding.LOG_READERS,
+        MemoryHolding.REALTIME_LOGS,
     }
 )  # each by itself: only the store has less
 SHORT = 1 / 2  # of a share: beyond it each sends no faster than what it sent is taken

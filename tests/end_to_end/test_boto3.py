@@ -223,7 +223,7 @@ def test_awss_command_line(place: Place, tmp_path: Path) -> None:
     cli("wait", "distribution-deployed", "--id", id)
     cli("delete-distribution", "--id", id, "--if-match", etag)
     assert "NoSuchDistribution" in cli("get-distribution", "--id", id, works=False)
-    assert "NotImplemented" in cli("list-realtime-log-configs", works=False)
+    assert "NotImplemented" in cli("list-streaming-distributions", works=False)
 
 
 def test_awss_sdk_for_javascript(place: Place) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import signal
+import socketserver
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,12 +22,65 @@ REQUESTS = 30
 _numbers = itertools.count()
 
 
+STREAM = """
+[[realtime_log_streams]]
+stream = "site"
+to = "unix:{socket}"
+
+[[realtime_logs]]
+name = "all"
+stream = "site"
+fields = ["x-edge-request-id", "sc-status", "cs-uri-stem", "timestamp"]
+
+"""
+BEHAVIOR = 'default_behavior = {{ origin = "bucket" }}'
+
+
+class Taker:
+    """Who reads real-time log lines from a Unix socket, of any number of processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.rows: list[list[str]] = []
+        outer = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                for line in self.rfile:
+                    outer.rows.append(line.decode().rstrip("\n").split("\t"))
+
+        self.server = socketserver.ThreadingUnixStreamServer(str(path), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+def taker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taker]:
+    made = Taker(tmp_path_factory.mktemp("taker") / "logs.sock")
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def up(taker: Taker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """Two locations, one of two workers, and a regional cache."""
-    running = start_up(make_installation(tmp_path_factory.mktemp("live")))
+    made = make_installation(tmp_path_factory.mktemp("live"))
+    logged = BEHAVIOR.replace(" }}", ', realtime_log = "all" }}')
+    installation = replace(made, template=made.template.replace(BEHAVIOR, logged))
+    installation.write(more=STREAM.replace("{socket}", str(taker.server.server_address)))
+    running = start_up(installation)
     yield running
     assert running.process.stop() == 0, running.process.stderr
+
+
+def test_a_real_time_log_has_a_line_for_each_request(up: Up, taker: Taker) -> None:
+    """First of all: every request so far is in it."""
+    answers = [curl(f"{url}/index.html?{n}") for n in range(10) for url in (up.lhr, up.nrt)]
+    ids = sorted(answer.fields["x-amz-cf-id"] for answer in answers)
+    wait_for("a line for each", lambda: len(taker.rows) >= len(ids))
+    assert sorted(row[3] for row in taker.rows) == ids
+    assert {(status, path) for _, status, path, _ in taker.rows} == {("200", "/index.html")}
+    assert all(float(stamp) > 1_700_000_000 for stamp, *_ in taker.rows)
 
 
 def reading(up: Up, *arguments: str) -> Running:

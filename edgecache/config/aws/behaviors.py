@@ -21,6 +21,10 @@ from edgecache.config.problems import ProblemCode, quoted
 
 DEFAULT_PATTERN = "*"
 FUNCTION_ARNS = "arn:aws:cloudfront::000000000000:function/"  # there is one account here
+REALTIME_LOG_ARNS = "arn:aws:cloudfront::000000000000:realtime-log-config/"
+REALTIME_LOG_ARN = re.compile(
+    r"arn:aws:cloudfront::[0-9]{12}:realtime-log-config/([A-Za-z0-9_-]{1,64})"
+)
 FUNCTION_ARN = re.compile(r"arn:aws:cloudfront::[0-9]{12}:function/([A-Za-z0-9_-]{1,64})")
 
 
@@ -47,7 +51,20 @@ def read_behavior(node: DocumentNode, policies: Policies) -> Behavior:
         trusted_key_groups=_read_trusted(node, "TrustedKeyGroups"),
         trusted_signers=_read_trusted(node, "TrustedSigners"),
         function_associations=_read_functions(node),
+        realtime_log=_read_realtime_log(node),
     )
+
+
+def _read_realtime_log(node: DocumentNode) -> str:
+    """The name of a behavior's real-time log; empty: none."""
+    if not node.value.get("RealtimeLogConfigArn"):
+        return ""
+    arn = node.text("RealtimeLogConfigArn")
+    found = REALTIME_LOG_ARN.fullmatch(arn)
+    if found is None:
+        trouble = f"{quoted(arn)} is no real-time log's"
+        node.wrong("RealtimeLogConfigArn", trouble, ProblemCode.UNKNOWN)
+    return found[1] if found else ""
 
 
 def _read_functions(node: DocumentNode) -> tuple[FunctionAssociation, ...]:
@@ -145,6 +162,8 @@ def behavior_member(behavior: Behavior, *, default: bool) -> dict[str, Any]:
         member["CachePolicyId"] = policy_id(behavior.cache_policy)
         if behavior.origin_request_policy is not None:
             member["OriginRequestPolicyId"] = policy_id(behavior.origin_request_policy)
+    if behavior.realtime_log:
+        member["RealtimeLogConfigArn"] = f"{REALTIME_LOG_ARNS}{behavior.realtime_log}"
     if behavior.response_headers_policy is not None:
         member["ResponseHeadersPolicyId"] = policy_id(behavior.response_headers_policy)
     return member

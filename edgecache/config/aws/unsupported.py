@@ -58,7 +58,6 @@ MEMBERS: tuple[UnsupportedMember, ...] = (
     *_of_behaviors(
         "FieldLevelEncryptionId", "fields are not encrypted", "NoSuchFieldLevelEncryptionConfig"
     ),
-    *_of_behaviors("RealtimeLogConfigArn", "there is no such log", "NoSuchRealtimeLogConfig"),
     *_of_behaviors("SmoothStreaming", "the format is not made", "InvalidArgument"),
     UnsupportedMember("WebACLId", "requests are not filtered", "InvalidWebACLId"),
     UnsupportedMember(

@@ -22,6 +22,7 @@ from edgecache.config.checks.keys import check_keys
 from edgecache.config.checks.log_delivery import check_access_log, check_log_delivery
 from edgecache.config.checks.policies import check_traced_keys
 from edgecache.config.checks.rate_limits import check_location_limits
+from edgecache.config.checks.realtime_logs import check_realtime_logs
 from edgecache.config.checks.regional_caches import check_regional_caches, check_reserve
 from edgecache.config.checks.site import check_control, check_pair
 from edgecache.config.checks.trusted_proxies import check_trusted_proxies
@@ -89,6 +90,7 @@ def check(
     check_traced_keys(config, problems)
     check_access_log(config, problems)
     check_log_delivery(config, problems)
+    check_realtime_logs(config, problems)
     check_reserve(config, problems)
     check_origin_map(config.origin_map, "origin_map", problems)
     check_functions(config, problems)

@@ -17,6 +17,7 @@ A request passes `endpoint` (authenticate, find the operation, parse, validate, 
 - `origin_reach` addresses that origins made over the API may lead to
 - `preconditions` the resource exists, If-Match is its ETag
 - `rate_limit` calls and failures of a caller, bounded
+- `realtime_logs` operations on real-time log configurations
 - `request_parser` request to values, by shape
 - `resource_types` the table of types of policies, keys and access identities
 - `resources` operations on those

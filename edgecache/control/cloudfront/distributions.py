@@ -27,6 +27,7 @@ from edgecache.control.cloudfront.preconditions import (
     require_current,
     require_resource,
 )
+from edgecache.control.cloudfront.realtime_logs import realtime_log_named
 from edgecache.control.cloudfront.resources import behaviors, distributions_using
 from edgecache.control.cloudfront.tags import merge_tags
 from edgecache.control.state.resources import (
@@ -63,6 +64,7 @@ def operations() -> dict[str, Run]:
     return table | {
         "ListDistributionsByKeyGroup": partial(list_naming, ResourceKind.KEY_GROUP, "KeyGroupId"),
         "ListDistributionsByWebACLId": list_by_web_acl,
+        "ListDistributionsByRealtimeLogConfig": list_by_realtime_log,
         "CreateDistribution": create,
         "CreateDistributionWithTags": create_with_tags,
         "CopyDistribution": copy,
@@ -282,6 +284,12 @@ def list_by_web_acl(call: OperationContext) -> Document:
     wanted = "" if wanted == "null" else wanted
     known = call.catalog.of(ResourceKind.DISTRIBUTION)
     return _listed(call, [one for one in known if one.config["WebACLId"] == wanted])
+
+
+def list_by_realtime_log(call: OperationContext) -> Document:
+    """Those with a behavior that has this real-time log."""
+    named = realtime_log_named(call)
+    return _listed(call, distributions_using(call.catalog, named.kind, named.id))
 
 
 def _listed(call: OperationContext, known: list[Resource]) -> Document:

@@ -40,6 +40,8 @@ _MEMBERS = {  # what is not the model's name with capitals
     "protocol_policy": "CustomOriginConfig.OriginProtocolPolicy",
     "query_string_cache_keys": "QueryStringCacheKeys",
     "read_timeout_s": "OriginReadTimeout",
+    "realtime_log": "RealtimeLogConfigArn",
+    "stream": "EndPoints[0].KinesisStreamConfig.StreamARN",
     "ssl_protocols": "CustomOriginConfig.OriginSslProtocols",
     "ssl_support_method": "SSLSupportMethod",
     "ttl_s_default": "DefaultTTL",
@@ -57,7 +59,11 @@ _LISTS = {
     "origins": "Origins",
     "status_codes": "FailoverCriteria.StatusCodes",
 }
-_UNWRAPPED = {"countries", "keys"}  # lists that have their Items beside their other members
+_UNWRAPPED = {
+    "countries",
+    "fields",
+    "keys",
+}  # lists that have their Items beside their other members
 _POLICIES = re.compile(r"\.?\b(cache|origin_request|response_headers)_policy\b.*")
 _SEGMENT = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
@@ -70,6 +76,7 @@ _DISTRIBUTION_CODES: tuple[CodeRow, ...] = (
     (r"CachePolicyId", ProblemCode.UNKNOWN, "NoSuchCachePolicy"),
     (r"OriginRequestPolicyId", ProblemCode.UNKNOWN, "NoSuchOriginRequestPolicy"),
     (r"ResponseHeadersPolicyId", ProblemCode.UNKNOWN, "NoSuchResponseHeadersPolicy"),
+    (r"RealtimeLogConfigArn$", None, "NoSuchRealtimeLogConfig"),
     (r"TargetOriginId$", None, "NoSuchOrigin"),
     (r"TrustedKeyGroups", ProblemCode.TOO_MANY, "TooManyKeyGroupsAssociatedToDistribution"),
     (r"TrustedKeyGroups", None, "TrustedKeyGroupDoesNotExist"),

@@ -10,6 +10,7 @@ from edgecache.control.cloudfront import (
     functions,
     invalidations,
     key_value_stores,
+    realtime_logs,
     resources,
     tags,
 )
@@ -35,6 +36,7 @@ def actions() -> Mapping[str, OperationFunction]:
         **functions.operations(),
         **invalidations.operations(),
         **key_value_stores.operations(),
+        **realtime_logs.operations(),
         **resources.operations(),
         **tags.operations(),
     }

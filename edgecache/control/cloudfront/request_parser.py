@@ -47,7 +47,7 @@ def read_request(operation: Operation, received: ParsedCall) -> dict[str, Any]:
     if not operation.root:
         return values
     if not received.body.strip():
-        needed = payload in shape.required_members or not payload
+        needed = payload in shape.required_members if payload else shape.required_members
         if needed:
             raise ApiError("MissingBody", "This operation requires a body.")
         return values

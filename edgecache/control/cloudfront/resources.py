@@ -62,6 +62,9 @@ def _used_ids(config: dict[str, Any], kind: ResourceKind) -> Iterator[str]:
     elif kind is ResourceKind.KEY_GROUP:
         for behavior in behaviors(config):
             yield from behavior.get("TrustedKeyGroups", {}).get("Items", ())
+    elif kind is ResourceKind.REALTIME_LOG:
+        for behavior in behaviors(config):
+            yield behavior.get("RealtimeLogConfigArn", "").rpartition("/")[2]
     elif kind is ResourceKind.FUNCTION:
         for behavior in behaviors(config):
             for item in behavior.get("FunctionAssociations", {}).get("Items", ()):

@@ -40,6 +40,7 @@ from edgecache.config.model import (
     Distribution,
     KeyValueStoreConfig,
     OriginRequestPolicy,
+    RealtimeLog,
     Release,
     ResponseHeadersPolicy,
 )
@@ -70,7 +71,9 @@ PLACES = {
     ResourceKind.ACCESS_IDENTITY: "origin_access_identities",
     ResourceKind.KEY_VALUE_STORE: "key_value_stores",
     ResourceKind.FUNCTION: "functions",
+    ResourceKind.REALTIME_LOG: "realtime_logs",
 }
+_BY_NAME = (ResourceKind.FUNCTION, ResourceKind.REALTIME_LOG)  # whose name is their id
 """Where a kind stands in a configuration; policies stand in the behaviors that name them."""
 
 _PLACE = re.compile(r"(\w+)\[(\d+)\]\.?(.*)")
@@ -261,7 +264,7 @@ def _merge(
 
 
 def _with_edge_code(file: Config, made: ApiResources) -> Config:
-    """The file with the live functions that the API made, and its key value stores."""
+    """The file with the live functions that the API made, its key value stores and logs."""
     functions = filter(None, map(live_function, made.of(ResourceKind.FUNCTION)))
     stores = (
         KeyValueStoreConfig(id=one.id, name=one.name, comment=one.config["Comment"])
@@ -271,6 +274,20 @@ def _with_edge_code(file: Config, made: ApiResources) -> Config:
         file,
         functions=(*file.functions, *functions),
         key_value_stores=(*file.key_value_stores, *stores),
+        realtime_logs=(
+            *file.realtime_logs,
+            *map(_realtime_log, made.of(ResourceKind.REALTIME_LOG)),
+        ),
+    )
+
+
+def _realtime_log(one: Resource) -> RealtimeLog:
+    (point,) = one.config["EndPoints"]
+    return RealtimeLog(
+        name=one.name,
+        stream=point["KinesisStreamConfig"]["StreamARN"],
+        sampling_rate=one.config["SamplingRate"],
+        fields=tuple(one.config["Fields"]),
     )
 
 
@@ -451,7 +468,7 @@ def _resource_problem(
     if kind is None:
         return None
     piece = getattr(config, match[1])[int(match[2])]
-    id = piece.name if kind is ResourceKind.FUNCTION else piece.id
+    id = piece.name if kind in _BY_NAME else piece.id
     if not any(one.id == id for one in made.of(kind)):
         return None
     return CompositionProblem(kind, id, match[3], problem.message, problem.code)

@@ -21,9 +21,10 @@ from edgecache.config.aws.policies import (
 )
 from edgecache.config.aws.response_headers import response_headers_policy_config
 from edgecache.config.aws.write import distribution_config
-from edgecache.config.model import Config, Distribution
+from edgecache.config.model import Config, Distribution, RealtimeLog
 from edgecache.control.state.functions import LIVE, declared_stage
 from edgecache.control.state.resources import Resource, ResourceKind, ResourceSource, content_etag
+from edgecache.observe.realtime_log import RealtimeLines
 
 Declared = Mapping[ResourceKind, Mapping[str, Resource]]
 
@@ -139,7 +140,7 @@ def _file_configs(file: Config) -> list[tuple[ResourceKind, _Configs]]:
 
 
 def _edge_code_configs(file: Config, now: float) -> list[tuple[ResourceKind, _Configs]]:
-    """Functions, which are live, and key value stores."""
+    """Functions, which are live, key value stores, and real-time logs."""
     return [
         (
             ResourceKind.KEY_VALUE_STORE,
@@ -155,4 +156,19 @@ def _edge_code_configs(file: Config, now: float) -> list[tuple[ResourceKind, _Co
                 for one in file.functions
             ],
         ),
+        (
+            ResourceKind.REALTIME_LOG,
+            [(one.name, _realtime_log_config(one), {}) for one in file.realtime_logs],
+        ),
     ]  # fmt: skip
+
+
+def _realtime_log_config(log: RealtimeLog) -> dict[str, Any]:
+    """A real-time log of the file, as the API has it; no role is asked for."""
+    stream = {"RoleARN": "", "StreamARN": log.stream}
+    return {
+        "Name": log.name,
+        "SamplingRate": log.sampling_rate,
+        "EndPoints": [{"StreamType": "Kinesis", "KinesisStreamConfig": stream}],
+        "Fields": list(RealtimeLines(log.fields).fields),
+    }

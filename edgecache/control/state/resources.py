@@ -42,6 +42,7 @@ class ResourceKind(StrEnum):
     ACCESS_IDENTITY = "origin-access-identity"
     KEY_VALUE_STORE = "key-value-store"
     FUNCTION = "function"
+    REALTIME_LOG = "realtime-log-config"  # its id is its name
 
 
 class ResourceSource(StrEnum):

@@ -19,7 +19,7 @@ from edgecache.config.aws.access import (
     read_origin_access_identity,
     read_public_key,
 )
-from edgecache.config.aws.behaviors import FUNCTION_ARNS
+from edgecache.config.aws.behaviors import FUNCTION_ARNS, REALTIME_LOG_ARNS
 from edgecache.config.aws.document import DocumentError
 from edgecache.config.aws.policies import read_cache_policy, read_origin_request_policy
 from edgecache.config.aws.read import read_distribution_config
@@ -57,6 +57,7 @@ VALUES: dict[str, tuple[Any, Any]] = {  # two legal values, where any text will 
     "OriginRequestPolicyId": (ORIGIN_REQUEST_POLICIES[0].id, ORIGIN_REQUEST_POLICIES[3].id),
     "ResponseHeadersPolicyId": (RESPONSE_HEADERS_POLICIES[0].id, RESPONSE_HEADERS_POLICIES[1].id),
     "FunctionARN": (f"{FUNCTION_ARNS}f", f"{FUNCTION_ARNS}g"),
+    "RealtimeLogConfigArn": (f"{REALTIME_LOG_ARNS}f", f"{REALTIME_LOG_ARNS}g"),
     "OriginAccessIdentity": ("", "origin-access-identity/cloudfront/E2"),
     "ResponseCode": ("200", "404"),
     "HttpVersion": ("http2", "http3"),
@@ -223,7 +224,7 @@ def test_every_member_of_the_others_is_acted_on(
 )
 def test_what_the_model_has_is_read_by_somebody(model: Any) -> None:
     """Outside the configuration's own readers and writers; the rest is data, or in the table."""
-    told = {"price_class", "ipv6_enabled", "logging"}
+    told = {"price_class", "ipv6_enabled", "logging", "realtime_log"}
     told |= {"acm_certificate_arn", "iam_certificate_id", "ssl_support_method"}
     data = {"comment", "caller_reference", "kept", "tags"}
     folders = ("rules", "cache", "upstream", "server", "store")

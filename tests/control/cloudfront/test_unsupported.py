@@ -26,7 +26,6 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
         default(LambdaFunctionAssociations=event(LambdaFunctionARN=LAMBDA)),
     ),
     ("NoSuchFieldLevelEncryptionConfig", default(FieldLevelEncryptionId="x")),
-    ("NoSuchRealtimeLogConfig", default(RealtimeLogConfigArn="arn:x")),
     ("InvalidArgument", default(SmoothStreaming=True)),
     ("InvalidWebACLId", {"WebACLId": "arn:acl"}),
     ("NoSuchContinuousDeploymentPolicy", {"ContinuousDeploymentPolicyId": "x"}),

@@ -69,7 +69,7 @@ KEY_VALUE_GUARDS = (
         "what is made of a viewer's place is not another's",
         "server/http1/head_cache_functions.py",
         "route.viewer_headers\n        or ",
-        "",
+        "False\n        or ",
         "test_a_header_of_the_viewers_place_",
         HEADS,
     ),

@@ -37,6 +37,8 @@ def make_venv(folder: Path, *requirements: str) -> None:
     """An environment of its own for a Python program."""
     ran([sys.executable, "-m", "venv", str(folder)])
     pip = [str(folder / "bin" / "pip"), "install", "-q", "--disable-pip-version-check"]
+    if not sys.dont_write_bytecode:
+        pip.append("--no-compile")  # most of it is never imported; what is, is compiled then
     ran([*pip, *requirements])
 
 

@@ -7,6 +7,7 @@ line is one that ours takes.
 from __future__ import annotations
 
 import copy
+import json
 import re
 import shlex
 import shutil
@@ -25,7 +26,10 @@ from edgecache.config.model import Config
 from tests.commands import is_taken
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = sorted((ROOT / "examples").glob("*/*.yaml"))
+DEV = ROOT / "examples" / "dev"
+FILES = sorted(
+    path for path in (ROOT / "examples").glob("*/*.yaml") if not path.is_relative_to(DEV)
+)
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 CONFIG = "/etc/edgecache/edgecache.toml"
 ONE_SITE = ROOT / "examples" / "one-site" / "compose.yaml"
@@ -113,6 +117,31 @@ def test_the_engine_takes_it(file: Path) -> None:
         pytest.skip("there is no docker compose here")
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+def test_dev_mode_s_image_runs_what_compose_publishes() -> None:
+    lines = (DEV / "Dockerfile").read_text().splitlines()
+    said = {line.split()[0]: line.partition(" ")[2] for line in lines if line[:1].isupper()}
+    command = json.loads(said["CMD"])
+    assert is_taken(command)
+    listened = [word.rpartition(":")[2] for word in command if word.startswith("0.0.0.0:")]
+    assert said["EXPOSE"].split() == listened
+    health = json.loads(said["HEALTHCHECK"].partition("CMD ")[2])
+    assert is_taken(health[1:])
+    assert health[-1] == f"http://127.0.0.1:{listened[0]}/_edgecache/ready"
+    services = read(DEV / "compose.yaml")["services"]
+    ours = services["edgecache"]
+    assert [port.split(":")[1:] for port in ours["ports"]] == [[one, one] for one in listened]
+    assert all(port.startswith("127.0.0.1:") for one in services.values() for port in one["ports"])
+    assert command[command.index("--name") + 1] in services
+    (volume,) = ours["volumes"]
+    folder, inside, _ = volume.split(":")
+    assert (DEV / folder).is_dir()
+    assert inside == command[command.index("--ready-folder") + 1]
+
+
+def test_the_engine_takes_dev_mode_s() -> None:
+    test_the_engine_takes_it(DEV / "compose.yaml")
 
 
 def edge(compose: dict[str, Any]) -> Any:

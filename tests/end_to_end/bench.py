@@ -6,6 +6,7 @@ import http.client
 import json
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -92,6 +93,10 @@ class Bench:
         answer = _asked(self.control, method, path, {}, body)
         return answer.status, json.loads(answer.body) if answer.body else None
 
+    def named(self, host: str, path: str) -> int:
+        """The status that control answers to whom asks it by this Host."""
+        return _asked(self.control, "GET", path, {"host": host}, None).status
+
     def get_control(self, path: str) -> str:
         """The text of control's answer."""
         return _asked(self.control, "GET", path, {}, None).body.decode()
@@ -120,10 +125,10 @@ class Bench:
         )
 
 
-def start_bench(folder: Path, *options: str) -> Bench:
+def start_bench(folder: Path, *options: str, places: Sequence[str] = FREE) -> Bench:
     """`edgecache dev` on free ports, once it is ready."""
     ports = folder / "ports.json"
-    command = (*EDGECACHE, "dev", *FREE, f"--ports-file={ports}", *options)
+    command = (*EDGECACHE, "dev", *places, f"--ports-file={ports}", *options)
     process = start(command, folder, "dev")
     process.until("dev tells its ports", ports.exists)
     made = Bench(process, json.loads(ports.read_text()))

@@ -34,7 +34,8 @@ from edgecache.server.tls import Certificate, Session
 logger = logging.getLogger("edgecache.server")
 
 LAST_ID = frames.VARINT_MAX & ~3  # GOAWAY that lets everything come yet (§5.2)
-GRACE_S = 0.03  # after GOAWAY was heard: what was relayed meanwhile may come behind what was not
+GRACE_PTO = 3  # after GOAWAY was heard: what was asked before, and is late or lost, comes till then
+GRACE_S_MAX = 1.0
 DRAIN_PING = 1
 ALIVE_PING = 2
 ALIVE_SHARE = 3  # of the idle time, after which who waits for an answer is asked for a sign of life
@@ -205,8 +206,8 @@ class QuicViewerConnection(StreamOwner[Http3Stream]):
             self._open()
         elif isinstance(event, events.PingAcknowledged):
             if event.uid == DRAIN_PING:
-                loop = self.loop
-                loop.call_at(loop.time() + GRACE_S, self._finish)
+                grace_s = min(GRACE_S_MAX, GRACE_PTO * self.quic.probe_timeout_s)
+                self.loop.call_at(self.loop.time() + grace_s, self._finish)
         elif isinstance(event, events.ConnectionTerminated):
             self._lose()
 

@@ -169,6 +169,11 @@ class ViewerQuicConnection(QuicConnection):
         return bool(path.is_validated or path.bytes_sent <= 3 * path.bytes_received)
 
     @property
+    def probe_timeout_s(self) -> float:
+        """After so long without a word what was sent is sent again (RFC 9002 §6.2.1)."""
+        return float(self._loss.get_probe_timeout())
+
+    @property
     def in_flight_bytes(self) -> int:
         """Bytes of streams given to it and not acknowledged: kept to be sent again."""
         return sum(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgecache.config.model import Limits
+from edgecache.server.http3.connection import GRACE_S_MAX
 from edgecache.server.http3.frames import Http3Error
 from edgecache.store.memory_account import MemoryHolding
 from edgecache.upstream.faults import Fault, UpstreamError
@@ -127,14 +128,36 @@ def test_a_viewer_that_hangs_up_ends_what_it_asked(connect: Connects, play: Play
     assert len(play.listener.connections) == 0
 
 
+def handed_over(play: Play, viewer: Http3Viewer) -> None:
+    """It is told to ask elsewhere, and what it had sent before would be here."""
+    play.listener.hand_over()
+    viewer.flushes()
+    play.advance(GRACE_S_MAX)
+    viewer.flushes()
+
+
+def test_what_was_asked_before_and_comes_late_is_answered(connect: Connects, play: Play) -> None:
+    """Relayed by another process, or lost and sent again: it may come behind a word on GOAWAY."""
+    viewer = connect()
+    play.listener.hand_over()
+    viewer.flushes()
+    late = viewer.begins("/late")
+    assert viewer.answers[late].reset is None
+    play.origin.hears("/late")
+    play.origin.answers(200, "late")
+    viewer.gets(200, "late")
+    play.advance(GRACE_S_MAX)
+    viewer.flushes()
+    assert viewer.ended is not None
+    play.listener.take_back()
+
+
 def test_a_hand_over_answers_what_was_asked(connect: Connects, play: Play) -> None:
     """RFC 9114 §5.2: GOAWAY, the answers, their arrival, the end."""
     viewer = connect()
     viewer.begins("/a")
     play.origin.hears("/a")
-    play.listener.hand_over()
-    play.loop.settle()
-    viewer.flushes()
+    handed_over(play, viewer)
     assert viewer.ended is None
     assert viewer.viewed.closing
     late = viewer.begins("/late")
@@ -149,8 +172,7 @@ def test_a_hand_over_answers_what_was_asked(connect: Connects, play: Play) -> No
 
 def test_who_has_nothing_under_way_ends_with_a_hand_over(connect: Connects, play: Play) -> None:
     viewer = connect()
-    play.listener.hand_over()
-    viewer.flushes()
+    handed_over(play, viewer)
     assert viewer.ended is not None
     assert viewer.ended.error_code == Http3Error.NO_ERROR
     play.listener.take_back()

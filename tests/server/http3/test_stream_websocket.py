@@ -9,6 +9,7 @@ from edgecache.server.http3.frames import Http3Error
 from edgecache.server.websocket import ENDING_S_MAX, IDLE_S_MAX
 from tests.server.http2.test_stream_websocket import accepts
 from tests.server.http3.conftest import Connects
+from tests.server.http3.test_connection import handed_over
 from tests.server.test_tls_connection import logged
 from tests.world.http3_viewer import Http3Viewer
 from tests.world.play import Play
@@ -204,8 +205,7 @@ def test_a_process_that_ends_does_not_wait_for_it(chat: Chat) -> None:
 
 def test_a_hand_over_lets_it_go_on(chat: Chat) -> None:
     """As by HTTP/2: until `hand_over_s_max`, which the process has."""
-    chat.play.listener.hand_over()
-    chat.viewer.flushes()
+    handed_over(chat.play, chat.viewer)
     assert chat.viewer.viewed.closing
     chat.says(b"still")
     assert bytes(chat.tunnel.received) == b"still"

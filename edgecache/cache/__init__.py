@@ -9,6 +9,7 @@
 - `rule_answers`: what rules of a behavior answer by themselves: redirects, questions for passwords
 - `purge`: PURGE of viewers, asked of control with their own token
 - `error_pages`: custom error pages, fetched through the cache
+- `function_events`, `viewer_triggers`: CloudFront and Lambda functions at viewers' events
 - `tier`: a cache in front of an upstream: `decide` and `run`
 - `lookup`: entry and request give a hit, a validation or a fetch; the same for an entry on disk
 - `outcome`: hits, errands, refusals, outcomes; X-Cache and Cache-Status as values

@@ -11,15 +11,24 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from edgecache.cache.outcome import CacheResult, Errand, ErrorPageErrand, Hit, Outcome, Refusal
+from edgecache.cache.outcome import (
+    CacheResult,
+    Errand,
+    ErrorPageErrand,
+    Hit,
+    Outcome,
+    Refusal,
+    TriggerErrand,
+)
 from edgecache.cache.tier import Tier
 from edgecache.http.message import Fields, Request
 from edgecache.rules.caching.error_caching import Replacement, page_for, page_request
 from edgecache.rules.routing import Route, RouteTable, route
-from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.faults import OF_LAMBDA, Fault, UpstreamError
 from edgecache.upstream.interface import Body, OnInterim
 
-_SHEDDING = frozenset({Fault.BUSY, Fault.LOOP})  # CloudFront: no page for CapacityExceeded
+# CloudFront: no page for CapacityExceeded, nor for what a function failed at.
+_PAGELESS = OF_LAMBDA | {Fault.BUSY, Fault.LOOP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +45,14 @@ class ErrorPages:
 
         The page's path is routed by `table`.
         """
+        assert not isinstance(errand, TriggerErrand), "its functions are run before"
         if isinstance(errand, ErrorPageErrand):
             return await self._fetch(errand, table, errand.page)
         try:
             outcome = await self.tier.run(errand, body, on_interim)
         except UpstreamError as error:
             page = self._page(errand, error.status)
-            if page is None or error.fault in _SHEDDING:
+            if page is None or error.fault in _PAGELESS:
                 raise
             outcome = await self._fetch(errand, table, page)
             if error.fault is Fault.MAINTENANCE:

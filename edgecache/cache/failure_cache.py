@@ -17,13 +17,14 @@ from edgecache.rules.caching.error_caching import error_caching_s
 from edgecache.rules.caching.storability import failure_is_of_object
 from edgecache.rules.routing import Route
 from edgecache.store.invalidation import InvalidationState
-from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.faults import OF_LAMBDA, Fault, UpstreamError
 
 KEYS_MAX = 10_000  # keys are chosen by strangers; 2 MB, as a number stands for each
 FAILURE_BYTES = 200  # of one, with its place in the table
 _OF_THE_MOMENT = frozenset(
     {Fault.BUSY, Fault.LOOP, Fault.TRUNCATED, Fault.CHANGED, Fault.OPEN, Fault.PEER}
     | {Fault.MAINTENANCE}
+    | OF_LAMBDA
 )
 
 # An origin may give them for what is wrong with a Range; who asks for all of it does not get them.

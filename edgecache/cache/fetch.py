@@ -45,7 +45,7 @@ from edgecache.cache.outcome import (
     from_reply,
 )
 from edgecache.cache.slices.object import SlicedObjects
-from edgecache.cache.store_response import StoredReply, Storer, result_of
+from edgecache.cache.store_response import StoredReply, Storer, passed_result, result_of
 from edgecache.http.dates import format_date
 from edgecache.http.message import end_to_end, first_value
 from edgecache.rules.caching.compression import not_modified_fields
@@ -68,7 +68,7 @@ from edgecache.rules.response.status_and_ranges import plan_reply
 from edgecache.rules.viewer.access import outgrows_quota, with_grpc_fields, with_upgrade
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation import FilteredStore
-from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.upstream.faults import OF_LAMBDA, Fault, UpstreamError
 from edgecache.upstream.interface import Body, Call, OnInterim, Reply, Upstream, WholeBody
 
 
@@ -113,7 +113,7 @@ class Fetcher:
         self._world.counters.misses[errand.why] += 1
         reply = await self._fetch(Call(request, errand.route, body, on_interim))
         if errand.why is MissReason.GRPC:  # nothing is kept of it, and nothing falls by it
-            return from_reply(reply, errand, self._world.clock(), CacheResult.MISS)
+            return from_reply(reply, errand, self._world.clock(), passed_result(reply))
         for path, query in invalidated_targets(errand.request, reply.head, errand.route):
             gone = replace(errand.request, method=b"GET", path=path, query=query)
             self._store.written(cache_key(gone, errand.route))
@@ -123,7 +123,7 @@ class Fetcher:
             get_errand = FetchErrand(get, errand.route, key, errand.why, since=since)
             update = update_of(FetchContext(get, errand.route), reply.head, None)
             return self._storer.whole(get_errand, None, reply, update)[0]
-        return from_reply(reply, errand, self._world.clock(), CacheResult.MISS)
+        return from_reply(reply, errand, self._world.clock(), passed_result(reply))
 
     async def lead(
         self, errand: FetchErrand, flight: Flight | None, on_interim: OnInterim = None
@@ -173,8 +173,12 @@ class Fetcher:
             pass  # counted where it was raised; the stale entry stays as it was
 
     def after_failure(self, errand: FetchErrand, error: UpstreamError) -> Outcome:
-        """A stale entry where that is allowed, else the error."""
-        outcome = self._stale_instead(errand, cut_off=True)
+        """A stale entry where that is allowed, else the error.
+
+        What a function failed at is told: it may have been there to say that nothing is served.
+        """
+        told = error.fault in OF_LAMBDA
+        outcome = None if told else self._stale_instead(errand, cut_off=True)
         if outcome is None:
             raise error.again()
         return outcome

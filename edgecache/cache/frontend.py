@@ -29,10 +29,15 @@ from edgecache.cache.outcome import (
     Hit,
     Outcome,
     Refusal,
+    TriggerErrand,
+    age_field,
+    cache_status,
 )
 from edgecache.cache.purge import PURGE, Purger, decide_purge
 from edgecache.cache.rule_answers import (
     MANY_PASSWORDS,
+    UNAVAILABLE,
+    UNKNOWN_HOST,
     ChallengeAnswers,
     PasswordCheck,
     PasswordChecker,
@@ -46,16 +51,20 @@ from edgecache.cache.rule_answers import (
     refusal,
 )
 from edgecache.cache.tier import Tier
+from edgecache.cache.viewer_triggers import ViewerTriggers
 from edgecache.cluster.certificates import CHALLENGE_PATH
 from edgecache.config.functions import FunctionConfig
 from edgecache.config.listen import ViewerPorts
 from edgecache.config.model import BRAND
+from edgecache.functions.lambda_runner import NO_LAMBDAS, LambdaInvoker
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Request, combined_value, first_value, without
 from edgecache.rules.caching.error_caching import page_for, replacement
+from edgecache.rules.caching.reuse import bypass
 from edgecache.rules.private.key_ring import MESSAGES, TrustedKeys
 from edgecache.rules.private.signature_check import SignatureAccepted
 from edgecache.rules.private.signature_fields import SignatureRefused
+from edgecache.rules.reasons import MissReason
 from edgecache.rules.response.headers_policy import (
     ServerTiming,
     public_fields,
@@ -89,28 +98,10 @@ from edgecache.rules.viewer.geo import NOWHERE
 from edgecache.rules.viewer.headers import with_viewer_headers
 from edgecache.rules.viewer.rate_limits import RateLimited, TokenBuckets, own_buckets
 from edgecache.rules.viewer.request_headers import without_removed
-from edgecache.upstream.faults import Fault
 from edgecache.upstream.interface import Body, OnInterim
-from edgecache.upstream.peer import heads as peer_fields
 
-UNKNOWN_HOST = Refusal(
-    403, "Bad request. No distribution answers to this host name.", reason="unknown-host"
-)
-UNAVAILABLE = Refusal(
-    503,
-    "This distribution asks for what is not supported here, and is not served without.",
-    reason="unsupported",
-)
-NOT_A_PEER = Refusal(
-    403,
-    "Only edges of this installation are answered here.",
-    close=True,
-    fields=((peer_fields.FAULT, Fault.PEER.encode()),),
-    reason=Fault.PEER,
-)
 SIGNED_LEASE_S_MAX = 60.0  # an answer's lease runs on the steady clock, a signature on the wall's:
 # so long goes unnoticed that an administrator has set the clock past a signature's end
-NO_SUCH_ROUTE = Refusal(421, "This distribution is not served here.", reason="no-such-route")
 LIMITED = "Too many requests were made in too short a time. Try again later."
 MOVED = "The same is to be had over https."
 
@@ -156,6 +147,7 @@ class FrontendEnvironment:
     passwords: PasswordChecker | None = None  # None: nobody is let in by one
     purger: Purger | None = None  # None: there is no control to ask
     functions: FunctionEvents | None = None  # None: there is no engine to run any
+    lambdas: LambdaInvoker | None = None  # None: no Lambda function is run
 
 
 class ViewerFrontend:
@@ -175,6 +167,8 @@ class ViewerFrontend:
         self._clock = tier.world.clock
         self.buckets = self._world.buckets or own_buckets(b"", self._clock())
         self._pages = ErrorPages(tier, self._prepare)
+        lambdas = self._world.lambdas or NO_LAMBDAS
+        self._triggers = ViewerTriggers(lambdas, self._prepare, self._clock)
 
     @property
     def functions(self) -> FunctionEvents | None:
@@ -232,7 +226,7 @@ class ViewerFrontend:
             conclusion = self._refuse(refused, routed.request, route)
         elif route.trust is not None:
             conclusion = self._private(routed, route.trust, now)
-        elif route.request_function or route.response_function:
+        elif route.runs_functions:
             conclusion = self._by_functions(routed.request, routed, now)
         else:
             conclusion = self.tier.decide(routed.request, route, now)
@@ -304,7 +298,7 @@ class ViewerFrontend:
                 return ErrorPageErrand(request, route, page)
             close, fault = request.has_body, signature.fault
             return Refusal(403, MESSAGES[fault], close=close, code=str(fault), reason=str(fault))
-        if route.request_function or route.response_function:
+        if route.runs_functions:
             conclusion = self._by_functions(request, routed, now)
         else:
             conclusion = self.tier.decide(request, route, now)
@@ -326,11 +320,33 @@ class ViewerFrontend:
         self, request: Request, routed: RoutedRequest, now: float
     ) -> Hit | Errand | Refusal:
         """The tier's conclusion, by way of the functions of the route."""
+        if not (routed.route.request_function or routed.route.response_function):
+            return self._by_lambdas(request, routed)
         functions = self._world.functions
         if functions is None:
             return replace(NO_ENGINE, close=request.has_body)
         conclusion = functions.decide(self.tier, request, routed, now)
         return self._with_lease(conclusion, request) if isinstance(conclusion, Hit) else conclusion
+
+    def _by_lambdas(self, request: Request, routed: RoutedRequest) -> TriggerErrand:
+        """What is to be waited for before the tier is asked, for a request that is let in."""
+        why = bypass(request, routed.route) or MissReason.FUNCTION
+        return TriggerErrand(request, routed.route, why, routed.received)
+
+    async def _conclude(
+        self, errand: TriggerErrand, on_interim: OnInterim, request: Request, body: Body | None
+    ) -> Outcome | Refusal:
+        """What comes of a request that the functions of viewers' events have seen."""
+        conclusion: Hit | Errand | Refusal
+        conclusion = self.tier.decide(request, errand.route, self._clock())
+        if isinstance(conclusion, Hit):
+            conclusion = self._with_lease(conclusion, request)
+        if isinstance(conclusion, Hit):
+            return self.tier.serve(conclusion, request, self._clock())
+        if isinstance(conclusion, Refusal):
+            return conclusion
+        conclusion = replace(conclusion, received=errand.received)
+        return await self.run(conclusion, body, on_interim)
 
     def _refuse_limited(self, limited: RateLimited, request: Request) -> Refusal:
         """A request too many: no page of the distribution stands for that, nor is it kept."""
@@ -378,6 +394,10 @@ class ViewerFrontend:
 
         A refusal is what a viewer-response function has made of the outcome.
         """
+        if isinstance(errand, TriggerErrand):
+            return await self._triggers.run(
+                errand, body, partial(self._conclude, errand, on_interim)
+            )
         pages, functions = errand.route.distribution.custom_error_responses, self._world.functions
         if not pages and not isinstance(errand, ErrorPageErrand):
             outcome = await self.tier.run(errand, body, on_interim)
@@ -477,14 +497,3 @@ def via_pseudonym(node: str, brand: str) -> bytes:
     elif node == brand:
         name = brand
     return b"%b (%b)" % (name.encode(), product_name(brand))
-
-
-def age_field(outcome: Outcome) -> Fields:
-    return () if outcome.age_s is None else ((b"age", b"%d" % outcome.age_s),)
-
-
-def cache_status(outcome: Outcome, name: str) -> bytes:
-    """Cache-Status: the origin's side first, ours last (RFC 9211 §2)."""
-    own = outcome.trace.write(name)
-    before = combined_value(outcome.fields, b"cache-status")
-    return own if before is None or outcome.trace.hit else before + b", " + own

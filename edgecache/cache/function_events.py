@@ -13,7 +13,7 @@ once they have run for the next who asks, and have said the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec import Struct
@@ -28,6 +28,7 @@ from edgecache.functions.event import (
     Json,
     applied_request,
     applied_response,
+    differences,
     is_response,
     request_object,
     response_object,
@@ -67,14 +68,7 @@ class FunctionTrace(Struct):
 
     def tell(self, function: str, shown: Json, given: object) -> None:
         """What a function was shown, and what it gave back, as far as the two differ."""
-        before, after = dict(_leaves("", shown)), dict(_leaves("", given))
-        changes = [f"- {name} {value}" for name, value in before.items() if name not in after]
-        for name, value in after.items():
-            if name not in before:
-                changes.append(f"+ {name} {value}")
-            elif value != before[name]:
-                changes.append(f"{name} {before[name]} -> {value}")
-        self.lines += [f"{function}: {change}" for change in changes or ["nothing is changed"]]
+        self.lines += [f"{function}: {change}" for change in differences(shown, given)]
 
 
 class RequestRuns(Struct):
@@ -193,7 +187,7 @@ class FunctionEvents:
             return self._invalid(route.request_function, problem, record)
         except FunctionError as error:
             return self._failed(error, record)
-        return _with_root_object(changed, request, route), route
+        return with_root_object(changed, request, route), route
 
     def _hit(self, hit: Hit, request: Request, runs: RequestRuns) -> Hit | Refusal:
         """A hit that is nobody else's, as a viewer-response function wants it."""
@@ -296,15 +290,6 @@ def _with_runs(own: Hit, until: float, runs: RequestRuns) -> Hit:
     return replace(own, runs=HitRuns(until, tuple(runs.steps)))
 
 
-def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
-    """Every value in an object, with its path, as JSON."""
-    if isinstance(value, dict) and value:
-        for name, inner in value.items():
-            yield from _leaves(f"{path}.{name}" if path else name, inner)
-    elif value != {} or not path:
-        yield path, msgspec.json.encode(value).decode()
-
-
 def _record_of(request: Request) -> FunctionRecord:
     assert request.functions is not None, "given before a function is run"
     return request.functions
@@ -325,7 +310,7 @@ def _event(request: Request, route: Route, event_type: str) -> Json:
     }
 
 
-def _with_root_object(changed: Request, former: Request, route: Route) -> Request:
+def with_root_object(changed: Request, former: Request, route: Route) -> Request:
     """`changed`, its path the default root object's for `/`; with the behavior that was chosen."""
     root = route.distribution.default_root_object
     if changed.path == b"/" and root:

@@ -21,6 +21,7 @@ from edgecache.http.message import (
     OriginRecord,
     Request,
     Response,
+    combined_value,
     first_value,
     without,
 )
@@ -34,7 +35,7 @@ from edgecache.store.entry import Entry
 from edgecache.upstream.interface import Body, Reply, WholeBody
 
 COMPUTED = frozenset({b"age", b"cache-status", b"content-length"})
-_LENGTH = frozenset({b"content-length"})
+LENGTH = frozenset({b"content-length"})
 
 
 class CacheResult(StrEnum):
@@ -51,16 +52,13 @@ class CacheResult(StrEnum):
     FUNCTION_EXECUTION = "FunctionExecutionError"
     FUNCTION_VALIDATION = "FunctionValidationError"
     FUNCTION_THROTTLED = "FunctionThrottledError"
+    LAMBDA_RESPONSE = "LambdaGeneratedResponse"
+    LAMBDA_EXECUTION = "LambdaExecutionError"
+    LAMBDA_VALIDATION = "LambdaValidationError"
+    LAMBDA_LIMIT = "LambdaLimitExceeded"
 
 
-BY_FUNCTION = frozenset(
-    (
-        CacheResult.FUNCTION_RESPONSE,
-        CacheResult.FUNCTION_EXECUTION,
-        CacheResult.FUNCTION_VALIDATION,
-        CacheResult.FUNCTION_THROTTLED,
-    )
-)
+BY_FUNCTION = frozenset(one for one in CacheResult if one.startswith(("Function", "Lambda")))
 """Results that X-Cache names whatever the status is."""
 
 
@@ -168,9 +166,16 @@ class ErrorPageErrand(_Errand, frozen=True):
     why: ClassVar[MissReason] = MissReason.ERROR
 
 
+class TriggerErrand(_Errand, frozen=True):
+    """Run the Lambda functions of viewers' events before and after what the tier concludes."""
+
+    why: MissReason
+    received: Request | None = None
+
+
 StoredAnswer = Hit | SlicesErrand  # a stored entry answers, at once or slice by slice
 TierErrand = FetchErrand | PassErrand | SlicesErrand
-Errand = TierErrand | ErrorPageErrand
+Errand = TierErrand | ErrorPageErrand | TriggerErrand
 
 
 class CacheStatus(Struct):
@@ -279,6 +284,18 @@ def from_entry(
     )
 
 
+def age_field(outcome: Outcome) -> Fields:
+    """Age, where it is ours to say."""
+    return () if outcome.age_s is None else ((b"age", b"%d" % outcome.age_s),)
+
+
+def cache_status(outcome: Outcome, name: str) -> bytes:
+    """Cache-Status: the origin's side first, ours last (RFC 9211 §2)."""
+    own = outcome.trace.write(name)
+    before = combined_value(outcome.fields, b"cache-status")
+    return own if before is None or outcome.trace.hit else before + b", " + own
+
+
 def hit_trace(hit: Hit) -> CacheStatus:
     """The member of Cache-Status of a hit."""
     return CacheStatus(hit=True, detail="stale-while-revalidate" if hit.refresh else "")
@@ -308,7 +325,7 @@ def from_reply(
     return Outcome(
         status=plan.status,
         reason=head.reason if plan.status == head.status else b"",
-        fields=less_length(plan.fields),
+        fields=without(plan.fields, LENGTH),
         body=body,
         length=_announced(head.fields, request, plan, length),
         result=result,
@@ -330,8 +347,3 @@ def _announced(
 def stated_length(plan: ResponsePlan, length: int) -> int | None:
     """Content-Length, which 204 and 304 do not carry (RFC 9110 §8.6)."""
     return None if plan.status in (204, 304) else length
-
-
-def less_length(fields: Fields) -> Fields:
-    """The fields without Content-Length."""
-    return without(fields, _LENGTH)

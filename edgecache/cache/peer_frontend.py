@@ -10,13 +10,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from edgecache.cache.frontend import (
-    NO_SUCH_ROUTE,
-    NOT_A_PEER,
-    ViewerFrontend,
-    age_field,
-    cache_status,
-)
+from edgecache.cache.frontend import ViewerFrontend
 from edgecache.cache.outcome import (
     CacheResult,
     Errand,
@@ -26,6 +20,9 @@ from edgecache.cache.outcome import (
     PassErrand,
     Refusal,
     TierErrand,
+    TriggerErrand,
+    age_field,
+    cache_status,
 )
 from edgecache.cache.rule_answers import refusal
 from edgecache.cache.tier import Tier
@@ -50,6 +47,14 @@ from edgecache.upstream.peer.heads import (
     read_peer_head,
 )
 
+NOT_A_PEER = Refusal(
+    403,
+    "Only edges of this installation are answered here.",
+    close=True,
+    fields=((peer_fields.FAULT, Fault.PEER.encode()),),
+    reason=Fault.PEER,
+)
+NO_SUCH_ROUTE = Refusal(421, "This distribution is not served here.", reason="no-such-route")
 NOT_A_SHIELD = Refusal(
     403,
     "This regional cache is no origin shield of this origin.",
@@ -162,7 +167,7 @@ class PeerFrontend:
 
     async def run(self, errand: Errand, body: Body | None, on_interim: OnInterim) -> Outcome:
         """Do an errand: see Tier.run. A failure is told as one, not as a page."""
-        assert not isinstance(errand, ErrorPageErrand), "a page is for viewers"
+        assert not isinstance(errand, ErrorPageErrand | TriggerErrand), "those are for viewers"
         try:
             return await self.tier.run(errand, body, on_interim)
         except UpstreamError as error:

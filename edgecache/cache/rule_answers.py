@@ -35,6 +35,14 @@ SENTENCES = {
     RefusalReason.BODY_TOO_LARGE: "Bad request. The body is larger than is taken here.",
     RefusalReason.COUNTRY: "This distribution is configured to block access from your country.",
 }
+UNKNOWN_HOST = Refusal(
+    403, "Bad request. No distribution answers to this host name.", reason="unknown-host"
+)
+UNAVAILABLE = Refusal(
+    503,
+    "This distribution asks for what is not supported here, and is not served without.",
+    reason="unsupported",
+)
 ELSEWHERE = "This is to be had elsewhere."
 UNAUTHORIZED = Refusal(401, "A user and a password are needed.", "Unauthorized", reason="password")
 NO_PASSWORDS = Refusal(503, "Passwords cannot be checked now.", "Error", reason="passwords-unknown")

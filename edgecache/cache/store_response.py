@@ -15,11 +15,11 @@ from edgecache.cache.fetch_request import PartReply, RestReply
 from edgecache.cache.fill import Fill
 from edgecache.cache.outcome import (
     COMPUTED,
+    LENGTH,
     CacheResult,
     CacheStatus,
     FetchErrand,
     Outcome,
-    less_length,
     part_of,
     stated_length,
 )
@@ -170,7 +170,15 @@ def _join_parts(held: Entry, new: Entry) -> Entry:
 
 def result_of(reply: Reply) -> CacheResult:
     """A hit in an inner tier is a hit for the viewer."""
+    if reply.generated:
+        return CacheResult.LAMBDA_RESPONSE
     return CacheResult(reply.result) if reply.result else CacheResult.MISS
+
+
+def passed_result(reply: Reply) -> CacheResult:
+    """Of what is passed through: no tier looks anything up, but a function may have answered."""
+    by_function = reply.generated or reply.result == CacheResult.LAMBDA_RESPONSE
+    return CacheResult.LAMBDA_RESPONSE if by_function else CacheResult.MISS
 
 
 def from_whole(entry: Entry, errand: FetchErrand, now: float, leading: Response) -> Outcome:
@@ -181,7 +189,7 @@ def from_whole(entry: Entry, errand: FetchErrand, now: float, leading: Response)
     return Outcome(
         status=plan.status,
         reason=leading.reason if plan.status == leading.status else b"",
-        fields=less_length(plan.fields),
+        fields=without(plan.fields, LENGTH),
         body=part_of(entry.body, plan.span) if gives else None,
         length=stated_length(plan, length),
         result=CacheResult.MISS,
@@ -195,7 +203,7 @@ def from_fill(fill: Fill, errand: FetchErrand, now: float, leading: Response) ->
     plan = plan_reply(errand.request, leading, fill.length, now).single
     trace = CacheStatus(why=errand.why, status=fill.head.status, stored=True)
     outcome = _reading(fill, errand, plan, trace)
-    outcome.fields = less_length(plan.fields)
+    outcome.fields = without(plan.fields, LENGTH)
     return outcome
 
 

@@ -87,7 +87,7 @@ def check_report(config: Config, *, files: bool = True) -> CheckReport:
     from edgecache.control.state.resources import ResourceKind
     from edgecache.functions.source_check import unseen_headers
     from edgecache.rules.redirect_loops import redirect_loops
-    from edgecache.supervisor.preflight import broken_functions
+    from edgecache.supervisor.preflight import broken_functions, broken_lambda_functions
 
     warnings = [*map(str, (*lint(config), *redirect_loops(config)))]
     warnings += _warnings_of_files(config) if files else ()
@@ -95,7 +95,7 @@ def check_report(config: Config, *, files: bool = True) -> CheckReport:
     if not any((config.control, config.regional_tier, config.bucket, config.locations)):
         warnings.append("nothing to run: no control, regional, bucket or locations")
     problems = _unopened_files(config) if files else []
-    problems += broken_functions(config)
+    problems += [*broken_functions(config), *broken_lambda_functions(config)]
     made, unavailable = ApiResources(), list[str]()
     try:
         made = load_api_resources(Path(config.state_dir))

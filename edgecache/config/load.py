@@ -19,6 +19,7 @@ from edgecache.config.checks.configuration import check
 from edgecache.config.decode import Decoder
 from edgecache.config.functions import read_code_files
 from edgecache.config.key_value_stores import read_data_files, with_store_ids
+from edgecache.config.lambda_functions import read_code_folders
 from edgecache.config.model import (
     Behavior,
     Bucket,
@@ -61,7 +62,8 @@ def load_with_sources(path: Path | str) -> tuple[Config, Sources]:
     functions = read_code_files(config.functions, folder, problems)
     stores = read_data_files(config.key_value_stores, folder, problems)
     functions = with_store_ids(functions, stores)
-    config = replace(config, functions=functions, key_value_stores=stores)
+    lambdas = read_code_folders(config.lambda_functions, folder, problems)
+    config = replace(config, functions=functions, key_value_stores=stores, lambda_functions=lambdas)
     if config.unavailable:
         problems.add("unavailable", "is control's to say: a file has `enabled = false`")
     if config.revoked_nodes:

@@ -26,6 +26,10 @@ from edgecache.config.functions import FunctionAssociation as FunctionAssociatio
 from edgecache.config.functions import FunctionConfig as FunctionConfig
 from edgecache.config.functions import PythonHookConfig as PythonHookConfig
 from edgecache.config.key_value_stores import KeyValueStoreConfig as KeyValueStoreConfig
+from edgecache.config.lambda_functions import (
+    LambdaFunctionAssociation as LambdaFunctionAssociation,
+)
+from edgecache.config.lambda_functions import LambdaFunctionConfig as LambdaFunctionConfig
 from edgecache.config.log_delivery import AccessLogging as AccessLogging
 from edgecache.config.log_delivery import LogBucket as LogBucket
 from edgecache.config.log_delivery import LogDelivery as LogDelivery
@@ -195,6 +199,7 @@ class Behavior(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     maintenance: Maintenance = Maintenance()
     purge: Purge | None = None  # None: PURGE is a method as any other
     function_associations: tuple[FunctionAssociation, ...] = ()  # one of each event
+    lambda_function_associations: tuple[LambdaFunctionAssociation, ...] = ()  # the same
     realtime_log: str = ""  # by its name; empty: none
 
 
@@ -459,6 +464,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ip_sets: tuple[IpSet, ...] = ()
     functions: tuple[FunctionConfig, ...] = ()
     python_hooks: tuple[PythonHookConfig, ...] = ()
+    lambda_functions: tuple[LambdaFunctionConfig, ...] = ()
     key_value_stores: tuple[KeyValueStoreConfig, ...] = ()
     public_keys: tuple[PublicKey, ...] = ()
     key_groups: tuple[KeyGroup, ...] = ()

@@ -15,6 +15,7 @@ from edgecache.config.model import (
     Config,
     Disk,
     FlowLogSettings,
+    LambdaFunctionConfig,
     LimitRate,
     Limits,
     Location,
@@ -91,4 +92,5 @@ _PLACES: dict[type[Model], str] = {
     RealtimeLog: "realtime_logs[]",
     Reserve: "reserve",
     Maintenance: "distributions[].default_behavior.maintenance",
+    LambdaFunctionConfig: "lambda_functions[]",
 }

@@ -1,4 +1,4 @@
-"""Functions at the edge: CloudFront Functions, run inside a request's decision.
+"""Functions at the edge: CloudFront Functions, run inside a request's decision, and Lambda@Edge.
 
 Law: a run is synchronous, bounded, and leaves nothing behind. What a function says is judged before
 it counts; what it may not say is an error of the function, and no request of a viewer goes on by
@@ -12,6 +12,13 @@ half of it.
 - **runner**: what the frontend asks: contexts kept, replaced, counted, throttled
 - **source check**: what is wrong with a source before it ever runs
 
-May import `cluster`, `store`, `rules`, `config`, `http`, `observe`, `runtime`; `runtime.js` is what
-the engine holds before a function does.
+Lambda@Edge functions are awaited, and run in processes of their own:
+
+- **lambda event**, **lambda origin**: what a handler is shown, and what comes back, judged
+- **lambda runner**, **lambda pool**: what triggers ask; the processes of each function, bounded
+- **lambda process**, **lambda host**: a worker process from outside, and from within
+- **origin triggers**: the functions at origins' events, as an upstream around the origins
+
+May import `cluster`, `store`, `upstream`, `rules`, `config`, `http`, `observe`, `runtime`;
+`runtime.js` is what the engine holds before a function does, `lambda_host.js` what Node.js runs.
 """

@@ -10,8 +10,10 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
+from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -30,7 +32,7 @@ URI_CHARS_MAX = 8_192  # of path and query: "must be less than"
 FIELDS_BYTES_MAX = 32_768  # CloudFront's quota for a request's headers and query
 STATUSES = range(200, 600)
 _TARGET = re.compile(rb"[\x21-\x7e]*")
-_STATUS_TEXT = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,512}")
+STATUS_TEXT = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,512}")
 _COOKIE = re.compile(r"[^\x00-\x20;=\x7f\ud800-\udfff]+")
 _COOKIE_VALUE = re.compile(r"[^\x00-\x1f;\x7f\ud800-\udfff]*")
 _ATTRIBUTES = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]*")
@@ -118,6 +120,27 @@ def _set_cookie(value: bytes) -> tuple[str, Json]:
     return text_of(name), item
 
 
+def differences(shown: Json, given: object) -> list[str]:
+    """What a function was shown, and what it gave back, as far as the two differ: a line each."""
+    before, after = dict(_leaves("", shown)), dict(_leaves("", given))
+    changes = [f"- {name} {value}" for name, value in before.items() if name not in after]
+    for name, value in after.items():
+        if name not in before:
+            changes.append(f"+ {name} {value}")
+        elif value != before[name]:
+            changes.append(f"{name} {before[name]} -> {value}")
+    return changes or ["nothing is changed"]
+
+
+def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
+    """Every value in an object, with its path, as JSON."""
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _leaves(f"{path}.{name}" if path else name, inner)
+    elif value != {} or not path:
+        yield path, msgspec.json.encode(value).decode()
+
+
 # What a function gives back.
 
 
@@ -134,7 +157,7 @@ def applied_request(request: Request, shown: Json, returned: object) -> Request:
     given = _object(returned, "the function returned neither a request nor a response")
     if given.get("method", shown["method"]) != shown["method"]:
         raise ValidationProblem("request.method is read-only")
-    path = _path(request, shown, given)
+    path = changed_path(request, shown, given)
     query = _query(request, shown, given)
     if len(path) + len(query or b"") + (query is not None) >= URI_CHARS_MAX:
         raise ValidationProblem(f"the URI has {URI_CHARS_MAX} characters or more")
@@ -159,7 +182,7 @@ def applied_response(
     if type(status) is not int or status not in STATUSES:
         raise ValidationProblem("response.statusCode is not a whole number from 200 to 599")
     reason = given.get("statusDescription", "")
-    if not isinstance(reason, str) or not _STATUS_TEXT.fullmatch(reason):
+    if not isinstance(reason, str) or not STATUS_TEXT.fullmatch(reason):
         raise ValidationProblem("response.statusDescription is not one line of text")
     headers = {**_part(given, "headers")}
     for name in FRAMING & {name.encode("utf-8", "replace") for name in headers}:
@@ -191,19 +214,20 @@ def _part(given: Json, name: str) -> Json:
     return {} if value is None else _object(value, f"{name} is not an object")
 
 
-def _path(request: Request, shown: Json, given: Json) -> bytes:
+def changed_path(request: Request, shown: Json, given: Json) -> bytes:
+    """The path that `uri` of what came back asks for. ValidationProblem."""
     uri = given.get("uri")
     if uri == shown["uri"]:
         return request.path
     if not isinstance(uri, str) or not uri.startswith("/"):
         raise ValidationProblem("request.uri does not begin with /")
-    raw = _encoded(uri, "request.uri")
+    raw = encoded_target(uri, "request.uri")
     if b"?" in raw or b"#" in raw:
         raise ValidationProblem("request.uri has ? or #: a query belongs in querystring")
     return raw
 
 
-def _encoded(text: str, where: str) -> bytes:
+def encoded_target(text: str, where: str) -> bytes:
     """Text of a target: what is no ASCII is percent-encoded UTF-8."""
     try:
         raw = text.encode()
@@ -221,13 +245,13 @@ def _query(request: Request, shown: Json, given: Json) -> bytes | None:
     if wanted == shown["querystring"]:
         return request.query
     if isinstance(wanted, str):
-        raw = _encoded(wanted, "request.querystring")
+        raw = encoded_target(wanted, "request.querystring")
     else:
         parts = []
         for name, item in _part(given, "querystring").items():
             before = shown["querystring"].get(name)
             parts += [f"{name}={one['value']}" for one in _values(item, before, "querystring")]
-        raw = _encoded("&".join(parts), "request.querystring")
+        raw = encoded_target("&".join(parts), "request.querystring")
     if b"#" in raw:
         raise ValidationProblem("request.querystring has #")
     return raw or None

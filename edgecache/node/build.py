@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable
 from functools import cached_property, partial
@@ -34,6 +33,7 @@ from edgecache.config.model import Config, Disk, Location, LogBucket, RegionalCa
 from edgecache.config.origin_map import with_mapped_origins
 from edgecache.config.refused_distributions import without_refused
 from edgecache.config.secrets import KeyPair, secrets_path
+from edgecache.functions.origin_triggers import OriginTold, OriginTriggers
 from edgecache.http.function_cache import cached_bytes
 from edgecache.node.certificate_renewal import CertificateRenewal
 from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
@@ -41,7 +41,7 @@ from edgecache.node.control_clients import control_client, control_endpoints
 from edgecache.node.control_contact import ControlContact
 from edgecache.node.control_endpoints import ControlEndpoints
 from edgecache.node.control_purger import ControlPurger
-from edgecache.node.edge_functions import EdgeFunctions
+from edgecache.node.edge_functions import EdgeFunctions, lambda_runner
 from edgecache.node.geoip import PlaceOf, geo_lookup, no_place
 from edgecache.node.inspect import Inspector
 from edgecache.node.key_value_files import KeyValueFiles
@@ -163,6 +163,8 @@ class NodeParts:
         self._counted_origins = OriginCounters(self._counters, self._unmoved)
         self._functions = EdgeFunctions(self.clock, self._counters, config.python_hooks, memo=memo)
         self._tasks = Tasks()
+        spawn = self._tasks.spawn
+        self._lambdas = lambda_runner(self.served, self._unmoved, self._counters, spawn)
         self._location_secret = b""
         self._forget: list[Callable[[], None]] = []  # of origins, of rate limits: see NodeReset
         self._signers: dict[str, Callable[[bytes], bytes]] = {}  # by the place they sign for
@@ -207,7 +209,7 @@ class NodeParts:
         world = FrontendEnvironment(
             self._place_of, random, ports, inner, self._wall, acme, buckets, self._passwords,
             self._purger(),
-            self._functions.events(self.served, location),
+            self._functions.events(self.served, location), self._lambdas,
         )  # fmt: skip
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
@@ -305,17 +307,14 @@ class NodeParts:
 
     def _origins(self) -> GroupUpstream:
         brand = self.config.brand
+        told = OriginTold(via_pseudonym(self.name, brand), agent_of(brand))
         origins = OriginUpstream(
-            self._pool,
-            prove=self._secrets.proofs.prove,
-            via=via_pseudonym(self.name, brand),
-            agent=agent_of(brand),
-            cdn_id=brand.encode(),
-            counted=self._counted_origins,
-            clock=self.clock,
-        )
+            self._pool, prove=self._secrets.proofs.prove, via=told.via, agent=told.agent,
+            cdn_id=brand.encode(), counted=self._counted_origins, clock=self.clock,
+        )  # fmt: skip
         asked = origins if self._dev is None else MovedDates(origins, self._dev.moved_s)
-        groups = GroupUpstream(asked, self.clock, self._counters)
+        triggers = OriginTriggers(asked, self._lambdas, told, self.clock)
+        groups = GroupUpstream(asked, self.clock, self._counters, triggers)
         self._forget += [origins.forget, groups.forget]
         return groups
 
@@ -391,9 +390,10 @@ class NodeParts:
         self._share_descriptors(listener)
         location = "" if tier.name == role else tier.name
         sender = self._verifier.sender
-        inspector = Inspector(self.name, role, location, front, sender)
-        if role == "edge":
-            inspector = dataclasses.replace(inspector, function_logs=self._functions.logs)
+        logs, stories = self._functions.logs if role == "edge" else None, self._lambdas.stories
+        inspector = Inspector(
+            self.name, role, location, front, sender, function_logs=logs, stories=lambda: stories
+        )
         listener.explains = inspector.reply
         node = Node(self.name, role, location, os.getpid(), listener, log, outputs, self._follower)
         node.consumers += node_log_readers(node, self.config, owner)
@@ -402,7 +402,7 @@ class NodeParts:
             node.reset = NodeReset(tier, self._counters, self._forget)
             listener.moved_s = self._dev.moved_s
         node.log_retention = log_retention(self.config, wall_clock)
-        node.secrets, node.config = self._secrets, self.served
+        node.secrets, node.config, node.lambdas = self._secrets, self.served, self._lambdas
         if self.config.control is not None:
             path = last_configuration_path(self.config.state_dir, self.name)
             node.last_configuration = LastConfigurationFile(path, self.last, random_bytes(4).hex())
@@ -450,7 +450,7 @@ class NodeParts:
 
     def _remembered_bytes(self) -> int:
         taken = cached_bytes() + self._verifier.size_bytes + self._passwords.size_bytes
-        return taken + self._functions.size_bytes
+        return taken + self._functions.size_bytes + self._lambdas.size_bytes
 
     def _acme(self) -> AcmeFollower | None:
         if self._follower is None:

@@ -1,15 +1,19 @@
-"""Functions of an edge: their runner with this process's clocks, place and counters.
+"""Functions of a node: their runners with this process's clocks, place and counters.
 
 Law: without an engine an edge starts all the same, and every request whose behavior has a function
-is answered that it could not run.
+is answered that it could not run. So it is without `node` for Lambda functions.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
 from itertools import islice
+from typing import Any
 
 from edgecache.cache.function_events import FunctionEvents
 from edgecache.cluster.inspection import FunctionLogPage, FunctionLogQuery, LoggedRun
@@ -17,9 +21,11 @@ from edgecache.config.functions import PythonHookConfig
 from edgecache.config.listen import TcpAddress, parse_listen
 from edgecache.config.model import Config, Location
 from edgecache.functions.interface import FunctionLog, FunctionWorld, StoreOf, no_store
+from edgecache.functions.lambda_process import start_worker
+from edgecache.functions.lambda_runner import LambdaRunner, LambdaWorld
 from edgecache.functions.runner import FunctionRunner
 from edgecache.observe.counters import Counters
-from edgecache.runtime.environment import random_bytes
+from edgecache.runtime.environment import DaemonThread, random_bytes
 from edgecache.server.http1.head_cache_functions import BYTES_MAX, SHARE, FunctionHeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestIds
@@ -66,6 +72,26 @@ class FunctionLogBuffer:
     def size_bytes(self) -> int:
         """About what it takes."""
         return sum(len(line) for run in self.runs for line in run.lines)
+
+
+logger = logging.getLogger("edgecache.functions")
+
+
+def lambda_runner(
+    config: Config,
+    clock: Callable[[], float],
+    counters: Counters,
+    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+) -> LambdaRunner:
+    """The Lambda functions of a node. What they print is told on standard error."""
+    start = partial(
+        start_worker,
+        thread=DaemonThread("lambda"),
+        tell=partial(logger.info, "Lambda function %s: %s"),
+    )
+    runner = LambdaRunner(LambdaWorld(start, clock, spawn, counters, logger.warning))
+    runner.use(config.lambda_functions)
+    return runner
 
 
 class EdgeFunctions:

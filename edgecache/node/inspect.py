@@ -9,7 +9,7 @@ a time in threads that read, so that viewers go before it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import nlargest
 from itertools import islice
@@ -42,6 +42,8 @@ from edgecache.cluster.inspection import (
     StoreObjects,
     StoreStats,
 )
+from edgecache.config.lambda_functions import label_of
+from edgecache.functions.lambda_runner import LambdaStory
 from edgecache.http.head import response_head
 from edgecache.http.message import Request, first_value, names_in
 from edgecache.node.edge_functions import FunctionLogBuffer
@@ -119,6 +121,7 @@ class Inspector:
     sender: CredentialSender
     disk_trials: DiskDryRun = field(default_factory=DiskDryRun)
     function_logs: FunctionLogBuffer | None = None  # None: no functions run here
+    stories: Callable[[], Iterable[LambdaStory]] = tuple  # of Lambda functions, the oldest first
 
     def reply(self, head: bytes, request: Request, now: float) -> bytes:
         """The whole response; empty when `request`, read from `head`, is to be served as usual."""
@@ -172,7 +175,8 @@ class Inspector:
             told = self._explanation(LookupExplanation.BYPASS, passes)
         else:
             told = self._looked_up((inner, route), now, trace)
-        return dataclasses.replace(told, functions=tuple(trace.lines))
+        lines = (*trace.lines, *self._lambda_lines(request, inner, route, now))
+        return dataclasses.replace(told, functions=lines)
 
     def _routed(
         self, request: Request, trace: FunctionTrace
@@ -193,6 +197,22 @@ class Inspector:
         if where is None or functions is None:
             return None if where is None else (where.request, where.route)
         return functions.explain(where, trace)
+
+    def _lambda_lines(
+        self, received: Request, request: Request, route: Route, now: float
+    ) -> Iterator[str]:
+        """What Lambda functions of this route made of these paths last: they are not run for it."""
+        paths = {text.decode("latin-1") for text in (received.path, request.path)}
+        last = {
+            one.event: one
+            for one in self.stories()
+            if one.distribution == route.distribution.id and one.target.partition("?")[0] in paths
+        }
+        for event, association in route.lambdas.items():
+            story = last.get(event)
+            if story is not None and story.function == association.function_arn:
+                said = f"{label_of(story.function)} at {event}, {max(0.0, now - story.at):.0f} s"
+                yield from (f"{said} ago: {line}" for line in story.lines)
 
     def _looked_up(
         self, found: tuple[Request, Route], now: float, trace: FunctionTrace

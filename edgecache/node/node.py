@@ -26,6 +26,7 @@ from edgecache.cluster.log_entries import (
 )
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.config.model import Config
+from edgecache.functions.lambda_runner import LambdaRunner
 from edgecache.http.function_cache import clear_caches
 from edgecache.node.certificate_renewal import CertificateRenewal
 from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
@@ -88,6 +89,7 @@ class Node:
     secrets: SecretWatch | None = None
     rule_files: RuleFileWatch | None = None  # of an edge
     key_values: KeyValueFollower | None = None  # of an edge, for its functions
+    lambdas: LambdaRunner | None = None  # whose processes end with this one
     last_configuration: LastConfigurationFile | None = None  # of a node that follows control
     renewal: CertificateRenewal | None = None  # of this machine's own
     regional_peers: RegionalPeers | None = None  # of who asks regional caches
@@ -246,6 +248,8 @@ class Node:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.lambdas is not None:
+            self.lambdas.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_FLUSH_S_MAX):
                 await self._flush()
@@ -354,6 +358,8 @@ class Node:
         location = self.location if self.role == "edge" else ""
         frontend.table = compile_routes(config, native, frontend.table, files, location)
         frontend.use_functions(config.functions)
+        if self.lambdas is not None:
+            self.lambdas.use(config.lambda_functions)
         if self.listener.access is not None:
             self.listener.access.use(frontend.table.ip_sets)
         self.sweeper.use(self.listener.frontend.table)

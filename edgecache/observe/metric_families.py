@@ -164,6 +164,20 @@ LABELED_COUNTERS: dict[str, Family] = {
         "Lines of real-time logs that their stream did not take, or that found no room.",
         ("stream",),
     ),
+    "lambda_runs": Family("lambda_runs", "Runs of Lambda functions.", ("function",)),
+    "lambda_errors": Family(
+        "lambda_errors",
+        "Requests answered with the error of a Lambda function, by CloudFront's word for it.",
+        ("function", "error"),
+    ),
+    "lambda_us": Family(
+        "lambda_microseconds",
+        "Time that runs of Lambda functions took, waiting for a process included.",
+        ("function",),
+    ),
+    "lambda_processes": Family(
+        "lambda_processes_started", "Processes started for Lambda functions.", ("function",)
+    ),
     "log_files_delivered": Family(
         "log_files_delivered", "Log files that are in the bucket of their Logging.", ("bucket",)
     ),

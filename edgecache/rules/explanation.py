@@ -14,6 +14,7 @@ from enum import StrEnum
 from msgspec import structs
 
 from edgecache.config.caches import allows_http2, allows_http3
+from edgecache.config.lambda_functions import label_of
 from edgecache.config.units import shown_size
 from edgecache.http.message import Request, Response, first_value
 from edgecache.http.target import normalized_path
@@ -296,6 +297,9 @@ def _viewer_rules(where: RoutedRequest) -> tuple[str, ...]:
             f"function {route.request_function} runs at viewer-request: what is told here of the"
             " key and the origin is of the request before it; each edge tells what it makes of it"
         )
+    for event, one in route.lambdas.items():
+        label = label_of(one.function_arn)
+        rules.append(f"Lambda function {label} runs at {event}: nodes tell what it made of it last")
     auth = route.behavior.basic_auth
     if auth is not None:
         rules.append(f"basic_auth: a user of {auth.file} may enter (no password is asked for here)")

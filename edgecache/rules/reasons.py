@@ -29,6 +29,7 @@ class MissReason(StrEnum):
     INVALIDATED = "invalidated"  # an invalidation came after it was stored
     UNCONFIRMED = "unconfirmed"  # stored, but an invalidation may not have reached us
     ERROR = "error"  # the error is known: only the page that stands for it is fetched
+    FUNCTION = "function"  # a Lambda function is asked before anything is looked up
 
 
 # RFC 9211 §2.2: why the request went forward.
@@ -48,6 +49,7 @@ FORWARDED = {
     MissReason.INVALIDATED: "uri-miss",
     MissReason.UNCONFIRMED: "stale",
     MissReason.ERROR: "bypass",
+    MissReason.FUNCTION: "bypass",
 }
 
 

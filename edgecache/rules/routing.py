@@ -21,6 +21,7 @@ from edgecache.config.model import (
     Behavior,
     Config,
     Distribution,
+    LambdaFunctionAssociation,
     Origin,
     OriginGroup,
     RateLimit,
@@ -53,6 +54,8 @@ from edgecache.rules.viewer.redirects import RedirectRule, compile_redirects
 from edgecache.rules.viewer.request_headers import removed_names, set_fields, without_removed
 
 NO_SECRETS: Mapping[str, str] = {}
+VIEWER_EVENTS = frozenset({"viewer-request", "viewer-response"})
+ORIGIN_EVENTS = frozenset({"origin-request", "origin-response"})
 
 PlaceOf = Callable[[str], GeoPlace]  # of an address
 
@@ -90,6 +93,8 @@ class Route(Struct, frozen=True, eq=False, weakref=True):
     purge: PurgeRule | None = None  # None: PURGE is a method as any other
     request_function: str = ""  # that runs at viewer-request, by its name; empty: none
     response_function: str = ""  # the same, at viewer-response
+    lambdas: Mapping[str, LambdaFunctionAssociation] = {}  # by event
+    runs_functions: bool = False  # any at an event of viewers: no hit of it is repeated
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -358,6 +363,9 @@ def _route_of(distribution: Distribution, behavior: Behavior, world: RuleWorld) 
     members = tuple(origins[member] for member in ids)
     named = named_headers(distribution, behavior)
     functions = {one.event_type: one.runs for one in behavior.function_associations}
+    lambdas: dict[str, LambdaFunctionAssociation] = {
+        one.event_type: one for one in behavior.lambda_function_associations
+    }
     return Route(
         distribution,
         behavior,
@@ -379,6 +387,8 @@ def _route_of(distribution: Distribution, behavior: Behavior, world: RuleWorld) 
         purge=_purge_rule(behavior, world),
         request_function=functions.get("viewer-request", ""),
         response_function=functions.get("viewer-response", ""),
+        lambdas=lambdas,
+        runs_functions=bool(functions) or not VIEWER_EVENTS.isdisjoint(lambdas),
     )
 
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from html import escape
 
+from msgspec.structs import replace
+
 from edgecache.cache.error_pages import retry_after
 from edgecache.cache.frontend import product_name
 from edgecache.cache.outcome import CacheStatus, Errand, Outcome, Refusal
+from edgecache.cache.viewer_triggers import of_fault
 from edgecache.functions.event import FunctionResponse
 from edgecache.http.message import Fields, first_value
 from edgecache.upstream.faults import Fault, UpstreamError
@@ -114,6 +117,9 @@ def failure(error: UpstreamError, errand: Errand) -> Refusal:
             tried=errand.why,
             reason=error.fault,
         )
+    by_function = of_fault(error.fault)
+    if by_function is not None:
+        return replace(by_function, tried=errand.why)
     detail = FAULT_DETAILS.get(error.fault, "OriginCommError")
     why = "The origin gave no usable response."
     return Refusal(error.status, why, detail, tried=errand.why, reason=error.fault)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import socket
 import stat
 from collections.abc import Iterable, Iterator, Mapping
@@ -135,6 +136,7 @@ def missing_files(config: Config) -> list[str]:
     """A line for each folder or file that a start needs and is not there; makes the state's."""
     lines = [*missing_extras(config), *unopened_files(config), *broken_functions(config)]
     lines += broken_hooks(config)
+    lines += broken_lambda_functions(config)
     return lines + unusable_state_dir(config.state_dir)
 
 
@@ -182,6 +184,22 @@ def broken_hooks(config: Config) -> list[str]:
             imported_hook(hook)
         except ValueError as error:
             lines.append(f"python_hooks[{index}]: {error}")
+    return lines
+
+
+def broken_lambda_functions(config: Config) -> list[str]:
+    """A line for each Lambda function that could not be run on this machine."""
+    if not config.lambda_functions:
+        return []
+    from edgecache.functions.source_check import NODE, handler_problem
+
+    lines = []
+    for index, function in enumerate(config.lambda_functions):
+        where = f"lambda_functions[{index}]"
+        if function.runtime == "nodejs" and shutil.which(NODE) is None:
+            lines.append(f"{where}.runtime: nodejs needs `{NODE}` on the PATH")
+        elif problem := handler_problem(function):
+            lines.append(f"{where}.handler: {problem}")
     return lines
 
 

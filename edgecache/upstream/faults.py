@@ -30,6 +30,9 @@ class Fault(StrEnum):
     SHIELD = "not-the-shield"  # a regional cache asked another, which is no shield of this origin
     MAINTENANCE = "maintenance"  # its operator says that it is not to be asked
     OPEN = "circuit-open"  # it could not be reached of late, and is left alone for now
+    LAMBDA_EXECUTION = "lambda-execution"  # the Lambda function before it did not end well
+    LAMBDA_VALIDATION = "lambda-validation"  # it gave what may not be
+    LAMBDA_LIMIT = "lambda-limit"  # more of its runs are wanted than there may be
 
 
 _STATUS = {
@@ -39,7 +42,11 @@ _STATUS = {
     Fault.OPEN: 503,
     Fault.MAINTENANCE: 503,
     Fault.LOOP: 508,
+    Fault.LAMBDA_EXECUTION: 503,
+    Fault.LAMBDA_LIMIT: 503,
 }
+OF_LAMBDA = frozenset({Fault.LAMBDA_EXECUTION, Fault.LAMBDA_VALIDATION, Fault.LAMBDA_LIMIT})
+"""What a Lambda function failed at: about the function, and about no origin."""
 
 
 class UpstreamError(Exception):

@@ -46,12 +46,14 @@ class Reply(Struct):
 
     `result` is an inner tier's word for how it came by it ("Hit", "Miss", ...), empty for origins.
     `mark` is its word on which invalidations the response is newer than, None from origins.
+    `generated`: a function has answered in the origin's place.
     """
 
     head: Response
     body: Body
     result: str = ""
     mark: int | None = None
+    generated: bool = False
 
 
 OnInterim = Callable[[Response], None] | None

@@ -17,14 +17,15 @@ from msgspec.structs import replace
 from edgecache.config.model import Origin, OriginGroup
 from edgecache.http.message import Request
 from edgecache.observe.counters import Counters
-from edgecache.rules.routing import Route
-from edgecache.upstream.faults import Fault, UpstreamError
+from edgecache.rules.routing import ORIGIN_EVENTS, Route
+from edgecache.upstream.faults import OF_LAMBDA, Fault, UpstreamError
 from edgecache.upstream.interface import Call, Reply, Upstream
 
 CONNECTION_FAILED = 503  # the status a failed connection counts as, after its last attempt
 RESPONSE_LATE = 504  # and a response that did not come in time
 ATTEMPTED_AGAIN = frozenset({b"GET", b"HEAD"})  # up to `connection_attempts` times
 _METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+LAMBDA_S_MAX = 70.0  # of one function: to wait for a process, to start it, and to run
 
 
 def has_second(request: Request, route: Route) -> bool:
@@ -43,9 +44,13 @@ def ordered_members(route: Route, preferred: str) -> tuple[Origin, ...]:
 
 
 def patience_s(route: Route) -> float:
-    """How long the origins of a route may take until there is a head, in seconds."""
+    """How long the origins of a route, and the Lambda functions before and after each, may take
+    until there is a head, in seconds.
+    """
+    lambdas_s = LAMBDA_S_MAX * len(ORIGIN_EVENTS.intersection(route.lambdas))
     return sum(
         origin.connection_attempts * (origin.connection_timeout_s + origin.read_timeout_s)
+        + lambdas_s
         for origin in route.origins or (route.origin,)
     )
 
@@ -73,11 +78,20 @@ class _Preference:
 class GroupUpstream:
     """Asks `origins` for the members of a route's group in turn; a route without one as it is.
 
-    `clock` gives epoch seconds. What is remembered is this process's own experience.
+    `triggered` are the same behind the Lambda functions of a route that has some; None: such a
+    route is refused. `clock` gives epoch seconds. What is remembered is this process's own
+    experience.
     """
 
-    def __init__(self, origins: Upstream, clock: Callable[[], float], counters: Counters) -> None:
+    def __init__(
+        self,
+        origins: Upstream,
+        clock: Callable[[], float],
+        counters: Counters,
+        triggered: Upstream | None = None,
+    ) -> None:
         self._origins = origins
+        self._triggered = triggered
         self._clock = clock
         self._counters = counters
         self._preferences: dict[tuple[str, str], _Preference] = {}
@@ -95,16 +109,19 @@ class GroupUpstream:
             raise UpstreamError(Fault.MAINTENANCE, "behavior", sent=False)
         group = call.route.group
         if group is None or call.body is not None or not has_second(call.request, call.route):
-            return self._origins.fetch(call)
+            origins = self._behind_functions(call.route) if call.route.lambdas else self._origins
+            return origins.fetch(call)
         return self._in_turn(call, group)
 
     async def _in_turn(self, call: Call, group: OriginGroup) -> Reply:
         first, *others = ordered_members(call.route, self._preferred(call.route, group))
+        origins = self._behind_functions(call.route) if call.route.lambdas else self._origins
         reply: Reply | None = None
         try:
-            reply = await self._origins.fetch(_call_of_member(call, first.id))
+            reply = await origins.fetch(_call_of_member(call, first.id))
         except UpstreamError as error:
-            if not fails_over(group, _COUNTS_AS.get(error.fault, error.status)):
+            counts_as = _COUNTS_AS.get(error.fault, error.status)
+            if error.fault in OF_LAMBDA or not fails_over(group, counts_as):
                 raise
         if reply is not None:
             if not fails_over(group, reply.head.status):
@@ -112,10 +129,18 @@ class GroupUpstream:
             reply.body.close()
         self._counters.failovers += 1
         second = others[0].id
-        answered = await self._origins.fetch(_call_of_member(call, second))
+        answered = await origins.fetch(_call_of_member(call, second))
         if not fails_over(group, answered.head.status):
             self._remember(call.route, group, second)
         return answered
+
+    def _behind_functions(self, route: Route) -> Upstream:
+        """Who is asked on a route that has Lambda functions. UpstreamError where none is run."""
+        if self._triggered is not None:
+            return self._triggered
+        if ORIGIN_EVENTS.isdisjoint(route.lambdas):
+            return self._origins
+        raise UpstreamError(Fault.LAMBDA_EXECUTION, "no Lambda function is run here", sent=False)
 
     def _preferred(self, route: Route, group: OriginGroup) -> str:
         """The id of the member to ask first, empty for the group's own order."""

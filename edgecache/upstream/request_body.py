@@ -108,6 +108,11 @@ class BegunBody:
         self._data = data
         self._rest = rest
 
+    @property
+    def beginning(self) -> bytes:
+        """What of it is here and was not read."""
+        return self._data
+
     async def read(self) -> bytes:
         data = self.read_nowait()
         return await self._rest.read() if data is None else data
@@ -122,19 +127,27 @@ class BegunBody:
     def close(self) -> None:
         self._rest.close()
 
+    async def begin(self, bytes_max: int) -> None:
+        """Have `bytes_max` of it here, or all. Whatever reading it raises."""
+        data = bytearray(self._data)
+        while len(data) < bytes_max and not self.whole:
+            piece = b"" if len(data) == self.length else await self._rest.read()
+            if piece:
+                data += piece
+                self._data = bytes(data)
+                _hold(self._rest, len(piece))
+            self.whole = not piece or len(data) == self.length
 
-async def read_start(body: Body) -> BegunBody:
-    """`body` once BEGUN_BYTES of it are here, or all. Whatever reading it raises."""
+
+async def read_start(body: Body, bytes_max: int = START_BYTES) -> BegunBody:
+    """`body` once `bytes_max` of it are here, or all. Whatever reading it raises."""
     if isinstance(body, BegunBody):
+        if bytes_max > START_BYTES:
+            await body.begin(bytes_max)
         return body
-    data = bytearray()
-    while len(data) < START_BYTES and len(data) != body.length:
-        piece = await body.read()
-        if not piece:
-            return BegunBody(body, bytes(data), whole=True)
-        data += piece
-        _hold(body, len(piece))
-    return BegunBody(body, bytes(data), whole=len(data) == body.length)
+    begun = BegunBody(body, b"", whole=False)
+    await begun.begin(bytes_max)
+    return begun
 
 
 class WatchedBody:

@@ -9,8 +9,35 @@ SAMPLES = "tests/plays/test_functions.py"
 CONTEXT = "tests/functions/test_context.py"
 RUNNER = "tests/functions/test_runner.py"
 EVENT = "tests/functions/test_event.py"
+LAMBDA_PLAYS = "tests/plays/test_lambda_functions.py"
+LAMBDA_EVENTS = "tests/plays/test_lambda_events.py"
+LAMBDA_POOL = "tests/functions/test_lambda_pool.py"
 
 FUNCTION_GUARDS = (
+    Guard(
+        "a hit that a Lambda function would have seen is concluded by no frontend",
+        "rules/routing.py",
+        "runs_functions=bool(functions) or not VIEWER_EVENTS.isdisjoint(lambdas),",
+        "runs_functions=bool(functions),",
+        "test_the_head_cache_never_",
+        LAMBDA_PLAYS,
+    ),
+    Guard(
+        "a part becomes no whole by its status",
+        "functions/lambda_event.py",
+        "if before in _OF_A_PART and (after == before) != (body is None):",
+        "if False:",
+        "test_part_and_validation_",
+        LAMBDA_EVENTS,
+    ),
+    Guard(
+        "a worker that is late is killed",
+        "functions/lambda_pool.py",
+        "async with asyncio.timeout(self.function.timeout_s):\n                answer",
+        "async with asyncio.timeout(None):\n                answer",
+        "test_who_is_late_",
+        LAMBDA_POOL,
+    ),
     Guard(
         "a hit that a function has seen is not repeated",
         "cache/function_events.py",

@@ -20,6 +20,7 @@ from tests.rules.pieces import NOW, answer, asks, headers
 from tests.store.reserve.held_bucket import SETTINGS, HeldBucket
 from tests.world.credentials import sent_by
 from tests.world.functions import associated
+from tests.world.lambdas import PlayedLambdas, triggered
 from tests.world.play import Play, Scene
 
 OURS = ("edgecache-peer: good", "edgecache-explain: 1")
@@ -105,6 +106,29 @@ def test_functions_tell_what_they_change() -> None:
     broken = Play(Scene(**associated("function handler() { throw new Error('x'); }")))
     assert told(broken, asks("/a")).functions == ("FunctionExecutionError: Error: x (line 1)",)
     broken.close()
+
+
+def test_lambda_functions_tell_what_they_made_of_a_path_last() -> None:
+    def rewrites(cf: dict[str, Any]) -> object:
+        return {**cf["request"], "uri": "/b"}
+
+    scene = triggered(viewer_request=rewrites, viewer_response=lambda cf: cf["response"])
+    play = Play(Scene(**scene))
+    play.viewer().asks("/a?q=1")
+    play.origin.hears("/b?q=1")
+    play.origin.answers(200, "body", cache="max-age=60")
+    play.viewer().gets(200)
+    lambdas = play.scene.lambdas
+    assert isinstance(lambdas, PlayedLambdas)
+    play.advance(3)
+    front = play.listener.frontend
+    asked = Inspector(
+        "edge-LHR50-1", "edge", "LHR50", front, SENDER, stories=lambda: lambdas.stories
+    )
+    story = asked.story(asks("/a"), play.clock())
+    assert story.functions == ('viewer-request:1 at viewer-request, 3 s ago: uri "/a" -> "/b"',)
+    assert asked.story(asks("/c"), play.clock()).functions == ()
+    play.close()
 
 
 def test_a_reserve_is_asked_before_the_origin() -> None:

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from edgecache.config.model import Behavior, Config, Distribution, Origin, OriginGroup
+from edgecache.config.lambda_functions import LambdaEvent
+from edgecache.config.model import (
+    Behavior,
+    Config,
+    Distribution,
+    LambdaFunctionAssociation,
+    Origin,
+    OriginGroup,
+)
 from edgecache.http.message import Request, Response
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import Route, compile_routes, route
@@ -209,3 +217,15 @@ def other(found: Route) -> Route:
     return replace(
         found, distribution=Distribution(id="F", origins=found.origins, default_behavior=behavior)
     )
+
+
+@pytest.mark.parametrize("target", ["g", "first"])
+def test_a_route_with_functions_of_origins_is_refused_where_none_is_run(target: str) -> None:
+    world = World(Members(first=200, second=200))
+    plain = on(EVERY, target)
+    refused: tuple[LambdaEvent, str] = ("origin-request", "lambda-execution")
+    served: tuple[LambdaEvent, str] = ("viewer-request", "'first' 200")
+    for event, said in (refused, served):
+        association = LambdaFunctionAssociation(event_type=event, function_arn="")
+        world.route = replace(plain, lambdas={event: association})
+        assert world.ask() == said

@@ -26,6 +26,8 @@ from edgecache.config.model import (
     SemanticsName,
 )
 from edgecache.functions.interface import FunctionLog, StoreOf, no_store
+from edgecache.functions.lambda_runner import NO_LAMBDAS, LambdaInvoker
+from edgecache.functions.origin_triggers import OriginTold, OriginTriggers
 from edgecache.observe.access_log import AccessLog
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import compile_routes
@@ -46,6 +48,7 @@ from edgecache.store.memory import MemoryStore
 from edgecache.store.memory_account import MemoryAccount
 from edgecache.store.reserve.store import ReserveEnvironment, ReserveStore
 from edgecache.upstream.origin_group import GroupUpstream
+from edgecache.upstream.origin_request import USER_AGENT
 from tests.store.disk.disk_world import HeldThreads
 from tests.store.reserve.held_bucket import HeldBucket, at_once
 from tests.world.clock import FakeClock, FakeLoop
@@ -88,6 +91,7 @@ class Scene:
     http3: bool = False
     functions: tuple[FunctionConfig, ...] = ()
     stores: StoreOf = no_store  # that they may read
+    lambdas: LambdaInvoker = NO_LAMBDAS
     disk: Path | None = None  # a folder: the tier nearest the origin has a disk
     reserve: HeldBucket | None = None  # the tier nearest the origin has a reserve there
 
@@ -116,7 +120,9 @@ class Play:
 
     def _begin(self) -> None:
         scene = self.scene
-        origins = GroupUpstream(self.origin, self.clock, self._counters)
+        told = OriginTold(b"play", USER_AGENT)
+        triggered = OriginTriggers(self.origin, scene.lambdas, told, self.clock)
+        origins = GroupUpstream(self.origin, self.clock, self._counters, triggered)
         self.regional = self._tier("regional", origins) if scene.regional else None
         self.edge = self._tier("LHR50", self.regional or origins)
         self.listener = self._listener()
@@ -269,7 +275,7 @@ class Play:
     def _listener(self) -> Listener:
         config = config_of(self.scene)
         table = compile_routes(config)
-        world = self.scene.world
+        world = replace(self.scene.world, lambdas=self.scene.lambdas)
         ids = RequestIds(_counting_bytes())
         if config.functions or config.python_hooks:
             parts = (self.clock, self.scene.stores, self.function_logs, self._counters)

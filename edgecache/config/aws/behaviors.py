@@ -11,6 +11,7 @@ from edgecache.config.aws.forwarded_values import legacy_policies
 from edgecache.config.aws.origins import choice
 from edgecache.config.aws.policies import P, Policies, policy_id
 from edgecache.config.functions import FunctionAssociation, FunctionEvent
+from edgecache.config.lambda_functions import LambdaEvent, LambdaFunctionAssociation
 from edgecache.config.model import (
     Behavior,
     CachePolicy,
@@ -52,6 +53,7 @@ def read_behavior(node: DocumentNode, policies: Policies) -> Behavior:
         trusted_signers=_read_trusted(node, "TrustedSigners"),
         function_associations=_read_functions(node),
         realtime_log=_read_realtime_log(node),
+        lambda_function_associations=_read_lambda_functions(node),
     )
 
 
@@ -68,7 +70,7 @@ def _read_realtime_log(node: DocumentNode) -> str:
 
 
 def _read_functions(node: DocumentNode) -> tuple[FunctionAssociation, ...]:
-    """The functions of a behavior, by their names. Lambda alone runs at origins' events."""
+    """The functions of a behavior, by their names."""
     read = []
     for item in node.nodes("FunctionAssociations") if node.has("FunctionAssociations") else ():
         found = FUNCTION_ARN.fullmatch(item.text("FunctionARN"))
@@ -78,6 +80,19 @@ def _read_functions(node: DocumentNode) -> tuple[FunctionAssociation, ...]:
         name = found[1] if found else ""
         read.append(FunctionAssociation(event_type=event, function=name))
     return tuple(read)
+
+
+def _read_lambda_functions(node: DocumentNode) -> tuple[LambdaFunctionAssociation, ...]:
+    """The Lambda functions of a behavior, by their ARNs."""
+    name = "LambdaFunctionAssociations"
+    return tuple(
+        LambdaFunctionAssociation(
+            event_type=choice(item, "EventType", get_args(LambdaEvent)),
+            function_arn=item.text("LambdaFunctionARN"),
+            include_body=item.has("IncludeBody") and item.flag("IncludeBody"),
+        )
+        for item in (node.nodes(name) if node.has(name) else ())
+    )
 
 
 def _read_policies(
@@ -145,7 +160,16 @@ def behavior_member(behavior: Behavior, *, default: bool) -> dict[str, Any]:
         "AllowedMethods": methods,
         "SmoothStreaming": False,
         "Compress": behavior.compress,
-        "LambdaFunctionAssociations": listing(()),
+        "LambdaFunctionAssociations": listing(
+            [
+                {
+                    "LambdaFunctionARN": one.function_arn,
+                    "EventType": one.event_type,
+                    "IncludeBody": one.include_body,
+                }
+                for one in behavior.lambda_function_associations
+            ]
+        ),
         "FunctionAssociations": listing(
             [
                 {"FunctionARN": f"{FUNCTION_ARNS}{one.function}", "EventType": one.event_type}

@@ -153,6 +153,7 @@ def _filled_origin(origin: dict[str, Any]) -> dict[str, Any]:
 
 def _filled_behavior(behavior: dict[str, Any]) -> dict[str, Any]:
     result = _filled(behavior, _BEHAVIOR)
+    _each(result, "LambdaFunctionAssociations", lambda one: _filled(one, {"IncludeBody": False}))
     if isinstance(result.get("ForwardedValues"), dict):
         result["ForwardedValues"] = _filled(result["ForwardedValues"], _FORWARDED_VALUES)
         result = fill_ttls(result)

@@ -51,11 +51,6 @@ def _of_behaviors(name: str, why: str, code: str) -> tuple[UnsupportedMember, ..
 
 MEMBERS: tuple[UnsupportedMember, ...] = (
     *_of_behaviors(
-        "LambdaFunctionAssociations",
-        "Lambda functions are not run",
-        "InvalidLambdaFunctionAssociation",
-    ),
-    *_of_behaviors(
         "FieldLevelEncryptionId", "fields are not encrypted", "NoSuchFieldLevelEncryptionConfig"
     ),
     *_of_behaviors("SmoothStreaming", "the format is not made", "InvalidArgument"),

@@ -19,6 +19,7 @@ from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.functions import check_functions
 from edgecache.config.checks.key_value_stores import check_key_value_stores
 from edgecache.config.checks.keys import check_keys
+from edgecache.config.checks.lambda_functions import check_lambda_functions
 from edgecache.config.checks.log_delivery import check_access_log, check_log_delivery
 from edgecache.config.checks.policies import check_traced_keys
 from edgecache.config.checks.rate_limits import check_location_limits
@@ -94,6 +95,7 @@ def check(
     check_reserve(config, problems)
     check_origin_map(config.origin_map, "origin_map", problems)
     check_functions(config, problems)
+    check_lambda_functions(config, problems)
     check_key_value_stores(config, problems)
     for index, distribution in enumerate(config.distributions):
         if not is_good(distribution):

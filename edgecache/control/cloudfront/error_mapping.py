@@ -27,6 +27,7 @@ _MEMBERS = {  # what is not the model's name with capitals
     "domain_name": "DomainName",
     "error_caching_ttl_s_min": "ErrorCachingMinTTL",
     "function": "FunctionARN",
+    "function_arn": "LambdaFunctionARN",
     "geo_restriction": "Restrictions.GeoRestriction",
     "http_port": "CustomOriginConfig.HTTPPort",
     "https_port": "CustomOriginConfig.HTTPSPort",
@@ -55,6 +56,7 @@ _LISTS = {
     "custom_error_responses": "CustomErrorResponses",
     "function_associations": "FunctionAssociations",
     "keys": "Items",
+    "lambda_function_associations": "LambdaFunctionAssociations",
     "origin_groups": "OriginGroups",
     "origins": "Origins",
     "status_codes": "FailoverCriteria.StatusCodes",
@@ -72,6 +74,8 @@ CodeRow = tuple[str, ProblemCode | None, str]
 
 _DISTRIBUTION_CODES: tuple[CodeRow, ...] = (
     (r"Quantity$", None, "InconsistentQuantities"),
+    (r"LambdaFunctionAssociations", ProblemCode.TOO_MANY, "TooManyLambdaFunctionAssociations"),
+    (r"LambdaFunctionAssociations", None, "InvalidLambdaFunctionAssociation"),
     (r"FunctionAssociations", None, "InvalidFunctionAssociation"),
     (r"CachePolicyId", ProblemCode.UNKNOWN, "NoSuchCachePolicy"),
     (r"OriginRequestPolicyId", ProblemCode.UNKNOWN, "NoSuchOriginRequestPolicy"),

@@ -97,6 +97,11 @@ FUNCTION = {
     "FunctionARN": "arn:aws:cloudfront::000000000000:function/f-1_x",
     "EventType": "viewer-response",
 }
+LAMBDA = {
+    "LambdaFunctionARN": "arn:aws:lambda:us-east-1:000000000000:function:f-1_x:3",
+    "EventType": "origin-response",
+}
+SHOWN = LAMBDA | {"EventType": "viewer-request", "IncludeBody": True}
 behavior_options: dict[str, st.SearchStrategy[Any]] = {
     "ResponseHeadersPolicyId": st.sampled_from([p.id for p in RESPONSE_HEADERS_POLICIES]),
     "Compress": flags,
@@ -108,7 +113,9 @@ behavior_options: dict[str, st.SearchStrategy[Any]] = {
     "FunctionAssociations": st.sampled_from(
         [{"Quantity": 0}, {"Quantity": 1, "Items": [FUNCTION]}]
     ),
-    "LambdaFunctionAssociations": listings(st.fixed_dictionaries({"EventType": words})),
+    "LambdaFunctionAssociations": st.sampled_from(
+        [{"Quantity": 0}, {"Quantity": 1, "Items": [LAMBDA]}, {"Quantity": 1, "Items": [SHOWN]}]
+    ),
     "AllowedMethods": listings(words).flatmap(
         lambda names: listings(words).map(lambda cached: names | {"CachedMethods": cached})
     )

@@ -295,7 +295,7 @@ def test_members_that_nobody_knows_are_told() -> None:
 
 @pytest.mark.parametrize("wrong", [7, "x", ["x"], {"Items": "x"}, {"Quantity": 1}])
 def test_what_is_malformed_asks_for_something(wrong: object) -> None:
-    behavior = MINIMAL["DefaultCacheBehavior"] | {"LambdaFunctionAssociations": wrong}
+    behavior = MINIMAL["DefaultCacheBehavior"] | {"FieldLevelEncryptionId": wrong}
     assert unsupported(MINIMAL | {"DefaultCacheBehavior": behavior}, geo=False) != ()
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from edgecache.cli.check import check_report
+from edgecache.config.lambda_functions import LambdaFunctionConfig
 from edgecache.config.load import load
 from edgecache.control.cloudfront import distributions
-from tests.control.api.asking import created, names, refused, served
+from tests.control.api.asking import created, default, names, refused, served
 from tests.control.cloudfront.desk import LOCATION_ALONE, Desk, open_desk, site
 
 
@@ -252,3 +254,57 @@ def test_all_of_it_outlives_a_restart(desk: Desk, client: Any) -> None:
         made["Distribution"]["DistributionConfig"],
     )
     assert desk.log.generation == generation
+
+
+LAMBDA = "arn:aws:lambda:us-east-1:123456789012:function:{}"
+
+
+def associated(*items: tuple[str, str], **more: Any) -> dict[str, Any]:
+    listed = [
+        {"LambdaFunctionARN": LAMBDA.format(name), "EventType": event} | more
+        for name, event in items
+    ]
+    return default(LambdaFunctionAssociations={"Quantity": len(listed), "Items": listed})
+
+
+def test_lambda_functions_of_the_file_are_associated_by_name_and_version(desk: Desk) -> None:
+    function = LambdaFunctionConfig(
+        name="f", version=3, runtime="python", folder="/", handler="a.b"
+    )
+    desk.catalog.publish(replace(desk.catalog.file, lambda_functions=(function,)))
+    client = desk.client()
+    wanted = associated(("f:3", "viewer-request"), ("f:3", "origin-request"), IncludeBody=True)
+    made = created(client, **wanted)
+    id = made["Distribution"]["Id"]
+    config = client.get_distribution_config(Id=id)["DistributionConfig"]
+    name = "LambdaFunctionAssociations"
+    assert config["DefaultCacheBehavior"][name] == wanted["DefaultCacheBehavior"][name]
+    (one,) = (one for one in desk.catalog.published.distributions if one.id == id)
+    first, _ = one.default_behavior.lambda_function_associations
+    assert (first.event_type, first.function_arn) == ("viewer-request", LAMBDA.format("f:3"))
+    assert first.include_body
+    assert desk.catalog.published.lambda_functions == (function,)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        (("f:2", "origin-request"),),
+        (("g:3", "origin-request"),),
+        (("f:$LATEST", "origin-request"),),
+        (("f:3", "origin-request"), ("f:3", "origin-request")),
+    ],
+)
+def test_a_lambda_function_that_is_not_there_is_refused(
+    desk: Desk, items: tuple[tuple[str, str], ...]
+) -> None:
+    function = LambdaFunctionConfig(
+        name="f", version=3, runtime="python", folder="/", handler="a.b"
+    )
+    desk.catalog.publish(replace(desk.catalog.file, lambda_functions=(function,)))
+    desk.ignores_unsupported()
+    refused(
+        lambda: created(desk.client(), **associated(*items)),
+        code="InvalidLambdaFunctionAssociation",
+        status=400,
+    )

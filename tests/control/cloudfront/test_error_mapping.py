@@ -84,10 +84,9 @@ NEVER = {  # codes of the model for supported operations that are never given, a
     "TooManyCertificates": "certificates are named, not held",
     "TooManyDistributionsAssociatedToFieldLevelEncryptionConfig": "refused whole",
     "TooManyDistributionsWithFunctionAssociations": "any number may share one",
-    "TooManyDistributionsWithLambdaAssociations": "functions are refused whole",
+    "TooManyDistributionsWithLambdaAssociations": "any number may have some",
     "TooManyDistributionsWithSingleFunctionARN": "any number may share one",
     "TooManyFunctionAssociations": "two of one event are InvalidFunctionAssociation",
-    "TooManyLambdaFunctionAssociations": "functions are refused whole",
     "TooManyTrustedSigners": "each must be one of the file's",
     **{
         f"TooManyDistributionsAssociatedTo{name}": "any number may share one"

@@ -12,19 +12,8 @@ from edgecache.control.state.compose import NotComposedError
 from tests.control.api.asking import created, default, refused
 from tests.control.cloudfront.desk import Desk, site
 
-LAMBDA = "arn:aws:lambda:us-east-1:000000000000:function:f:1"
-
-
-def event(**more: Any) -> dict[str, Any]:
-    return {"Quantity": 1, "Items": [{"EventType": "viewer-request"} | more]}
-
-
 GEO = {"RestrictionType": "whitelist", "Quantity": 1, "Items": ["GB"]}
 REFUSED: list[tuple[str, dict[str, Any]]] = [
-    (
-        "InvalidLambdaFunctionAssociation",
-        default(LambdaFunctionAssociations=event(LambdaFunctionARN=LAMBDA)),
-    ),
     ("NoSuchFieldLevelEncryptionConfig", default(FieldLevelEncryptionId="x")),
     ("InvalidArgument", default(SmoothStreaming=True)),
     ("InvalidWebACLId", {"WebACLId": "arn:acl"}),

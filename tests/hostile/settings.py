@@ -2,15 +2,14 @@
 
 The product is played where `EDGECACHE_TESTS=long`. Else every row is played under CloudFront's
 rules in each setting, and by the letter of RFC 9111 in one, chosen by its name and a fixed seed; a
-row that says by which rules it is played, by those in each. What takes seconds, by real processes
-or by thousands of repetitions, is played by one set of rules: half of such rows by either.
+row that says by which rules it is played, by those in each.
 """
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from edgecache.config.model import SemanticsName
@@ -39,18 +38,3 @@ def settings_of(
         return [Setting(how, rules) for rules in ((own,) if own else BOTH) for how in hows]
     chosen = random.Random(f"{SEED} {row}").choice(list(hows))
     return [*(Setting(how, "cloudfront") for how in hows), Setting(chosen, "rfc9111")]
-
-
-def in_turns(rows: Iterable[str]) -> list[tuple[str, SemanticsName]]:
-    """Rows that take seconds, each with the rules it is played by; all of one set come first.
-
-    Shuffled by the seed they take turns.
-    """
-    names = [*rows]
-    order = random.Random(f"{SEED} {names}").sample(names, len(names))
-    return [
-        (name, rules)
-        for turn, rules in enumerate(BOTH)
-        for name in names
-        if LONG or order.index(name) % len(BOTH) == turn
-    ]

@@ -15,7 +15,7 @@ from tests.end_to_end.conftest import start_serve
 from tests.end_to_end.processes import Running, edge_of, wait_for
 from tests.hostile.bystander import REQUEST, Bystander
 from tests.hostile.greedy import ATTACKS, GreedyOrigin, run_for
-from tests.hostile.settings import in_turns
+from tests.hostile.settings import BOTH
 from tests.measurements import tell
 
 pytestmark = pytest.mark.end_to_end
@@ -59,7 +59,7 @@ class Stage:
         assert "Traceback" not in self.process.stderr, self.process.stderr
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=BOTH)
 def served(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stage]:
@@ -76,7 +76,7 @@ async def _ask(port: int) -> None:
     await writer.wait_closed()
 
 
-@pytest.mark.parametrize(("name", "served"), in_turns(ATTACKS), indirect=["served"])
+@pytest.mark.parametrize("name", ATTACKS)
 def test_a_bystander_is_served(name: str, served: Stage) -> None:
     asyncio.run(_ask(served.port))
     before = served.descriptors

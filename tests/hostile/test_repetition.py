@@ -14,7 +14,7 @@ from tests.hostile.rows_http2 import ATTEMPTS
 from tests.hostile.rows_origin import CONTENT, MISBEHAVING, RANGES
 from tests.hostile.rows_signed import SIGNED
 from tests.hostile.rows_target import TARGETS
-from tests.hostile.settings import BOTH, Setting, in_turns, settings_of
+from tests.hostile.settings import BOTH, Setting, settings_of
 from tests.hostile.stage import under
 from tests.hostile.story import Story
 from tests.measurements import tell
@@ -56,14 +56,14 @@ ALL = [
 
 
 def _parameters() -> list[object]:
-    """Each row by one set of rules, with the memo or without, by the seed; in long runs by both."""
-    rows = {f"{row.id}-{number}": row for number, row in enumerate(ALL)}
+    """One setting for each set of rules; which has the memo is the seed's."""
     found: list[object] = []
-    for name, rules in in_turns(rows):
-        chosen = settings_of(f"repeated {rows[name].what}")[-1].how
+    for number, row in enumerate(ALL):
+        chosen = settings_of(f"repeated {row.what}")[-1].how
         other = "no-memo" if chosen == "memo" else "memo"
-        setting = Setting(chosen if rules == BOTH[-1] else other, rules)
-        found.append(pytest.param(rows[name], setting, id=f"{name}-{setting}"))
+        for how, rules in zip((other, chosen), BOTH, strict=True):
+            setting = Setting(how, rules)
+            found.append(pytest.param(row, setting, id=f"{row.id}-{number}-{setting}"))
     return found
 
 

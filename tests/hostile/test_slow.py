@@ -22,7 +22,7 @@ from tests.end_to_end.processes import (
     wait_for,
 )
 from tests.end_to_end.traffic import Plan, Traffic
-from tests.hostile.settings import in_turns
+from tests.hostile.settings import BOTH
 
 pytestmark = pytest.mark.end_to_end
 MIB = 1024 * 1024
@@ -63,7 +63,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
     started.process.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=BOTH)
 def target(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, origin: Nginx
 ) -> Iterator[Target]:
@@ -74,7 +74,7 @@ def target(
     assert "Traceback" not in process.stderr, process.stderr
 
 
-@pytest.mark.parametrize(("mode", "target"), in_turns(MODES), indirect=["target"])
+@pytest.mark.parametrize("mode", MODES)
 def test_no_probe_fails(mode: str, target: Target, capsys: pytest.CaptureFixture[str]) -> None:
     program = installed("slowhttptest", "slowhttptest")
     url = f"http://127.0.0.1:{target.port}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +14,19 @@ from typing import cast
 import pytest
 
 from tests.conftest import pytest_ignore_collect
-from tests.stages import ROOT, SECONDS_MAX, Stage, chosen, main, run, run_all, slowness, stages
+from tests.stages import (
+    ROOT,
+    SECONDS_MAX,
+    Stage,
+    chosen,
+    lend_packages,
+    main,
+    minor_version,
+    run,
+    run_all,
+    slowness,
+    stages,
+)
 
 OPTIONS = {"only": None, "quick": False, "long": False, "interpreters": False}
 NEVER = Stage("never", "sleep 60", seconds=0)
@@ -91,6 +105,21 @@ def test_what_a_stage_compiles_is_kept(capfd: pytest.CaptureFixture[str]) -> Non
     said = {"PYTHONDONTWRITEBYTECODE": "1"}
     assert run(Stage("compiles", command, 60), Path(sys.executable).parent, said) == 0
     assert capfd.readouterr().out == "False\n"
+
+
+def test_another_release_of_our_minor_version_has_our_packages(tmp_path: Path) -> None:
+    lend_packages(sys.executable, tmp_path / "lent")
+    command = "python -c 'import sys, edgecache, msgspec; print(sys.prefix)' && pytest --version"
+    programs = tmp_path / "lent" / "bin"
+    said = subprocess.run(
+        ["bash", "-c", command],
+        env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.splitlines() == [str(tmp_path / "lent"), f"pytest {pytest.__version__}"]
+    assert minor_version(str(programs / "python")) == minor_version(sys.executable)
 
 
 def test_a_slower_machine_has_more_time_and_no_machine_has_less() -> None:

@@ -148,6 +148,8 @@ async def read_lines(control: ControlAccess, id: str) -> LogLines | None:
         raise NotAnsweredError(f"control at {control.url}: {error}") from error
     if answer.status == 404:
         return None
+    if answer.status in (401, 403):  # a token's hour is over, a key was deleted
+        fail(f"control at {control.url}: answered {answer.status}: it does not admit us any more")
     if answer.status != 200:
         raise NotAnsweredError(f"control at {control.url}: answered {answer.status}")
     return msgspec.json.decode(answer.body, type=LogLines)

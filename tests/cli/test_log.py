@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from edgecache.cli.log import _line, in_order, request_tree, shown
+from edgecache.cli.log import _line, in_order, read_lines, request_tree, shown
 from edgecache.cli.main import app
+from edgecache.cluster.client import ControlAnswer, ControlQuestion
+from edgecache.cluster.control_access import ControlAccess
 from edgecache.cluster.log_readers import DEFAULT_FIELDS, PATH_FIELDS
 
 USUAL = {
@@ -89,3 +93,16 @@ def test_either_is_followed_or_one_is_looked_for(options: tuple[str, ...]) -> No
     result = CliRunner().invoke(app, ["log", *options])
     assert result.exit_code == 2
     assert "say -f" in result.output
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_who_is_not_admitted_any_more_is_told_and_does_not_ask_for_ever(
+    status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def refused(control: ControlAccess, question: ControlQuestion) -> ControlAnswer:
+        return ControlAnswer(status, {}, b"{}")
+
+    monkeypatch.setattr("edgecache.cluster.client.put_question", refused)
+    with pytest.raises(typer.Exit):
+        asyncio.run(read_lines(ControlAccess("http://control.test"), "r1"))
+    assert f"answered {status}: it does not admit us any more" in capsys.readouterr().err

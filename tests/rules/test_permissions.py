@@ -22,7 +22,7 @@ WITHOUT_LIMITS_ALONE = {
     "list_access_keys", "create_access_key", "delete_access_key",
     "adopt_distribution", "give_back_distribution", "reload_file", "remove_node",
 }  # fmt: skip
-OF_NODES = {"report_status", "leave_node", "follow_log", "serve_probe"}
+OF_NODES = {"report_status", "deliver_log", "leave_node", "follow_log", "serve_probe"}
 ONE = frozenset({"E1"})
 
 
@@ -106,3 +106,13 @@ def test_tags_are_of_the_distribution_their_arn_names() -> None:
     assert {n for n, one in CLOUDFRONT.items() if one.distribution == ARN} == {
         "ListTagsForResource", "TagResource", "UntagResource",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["create_log_reader", "read_log", "delete_log_reader"])
+def test_the_live_log_is_for_keys_that_may_read_all_of_it(name: str) -> None:
+    def refused(actions: set[str], distributions: frozenset[str] = frozenset()) -> str:
+        return refusal(KeyLimits(frozenset(actions), distributions), name, REST[name], "")
+
+    assert refused({Action.READ}) == ""
+    assert refused({Action.INVALIDATE, Action.WRITE, Action.RELEASE}) != ""
+    assert refused({Action.READ}, ONE) != ""

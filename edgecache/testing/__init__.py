@@ -8,6 +8,8 @@
 `scripted_origin` origins that answer by a script and record what they are asked;
 `origin_conversation` such an origin on a connection, `origin_server` on a port of this machine;
 `viewer_exchange` requests and responses of viewers as bytes;
+`processes` edges, control and a regional cache as real processes, reset for each test;
+`container` the same in a container, for testcontainers;
 `in_process` edges, a regional cache and origins in this process, in virtual time;
 `in_process_nodes` puts their tiers and listeners together;
 `memory_network` connections between them, `virtual_loop` the event loop that they live by.

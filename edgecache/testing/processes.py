@@ -37,7 +37,7 @@ from edgecache.testing.scripted_origin import ScriptedOrigin
 from edgecache.testing.viewer_exchange import ResponseReader, ViewerRequest, ViewerResponse
 
 COMMAND = (sys.executable, "-m", "edgecache", "dev")
-START_S_MAX = 60.0
+START_S_MAX = 120.0  # of a machine with much else to do
 STOP_S_MAX = 15.0
 ANSWER_S_MAX = 60.0  # of control, and of an edge between two pieces of an answer
 DEPLOY_S_MAX = 30.0
@@ -152,6 +152,7 @@ class ProcessInstallation:
         self.locations = tuple(processes.locations)
         self._servers: dict[ScriptedOrigin, OriginServer] = {}
         self._clients: dict[str, Any] = {}
+        self._leads: dict[str, str] = {}  # where connections are made, by host name
         processes.call("POST", "/_edgecache/reset")
 
     def now(self) -> float:
@@ -181,8 +182,9 @@ class ProcessInstallation:
         self, config: Document, addresses: Mapping[str, OriginAddress]
     ) -> tuple[str, str]:
         kind = ResourceKind.DISTRIBUTION
-        led = self._led(config, addresses)
-        made = self._call_api(kind, "create_distribution", DistributionConfig=led)["Distribution"]
+        self._map(addresses)
+        made = self._call_api(kind, "create_distribution", DistributionConfig=config)
+        made = made["Distribution"]
         until = time.monotonic() + DEPLOY_S_MAX
         while made["Status"] != "Deployed":
             if time.monotonic() > until:
@@ -191,25 +193,21 @@ class ProcessInstallation:
             made = self._call_api(kind, "get_distribution", Id=made["Id"])["Distribution"]
         return made["Id"], made["DomainName"]
 
-    def _led(self, config: Document, addresses: Mapping[str, OriginAddress]) -> Document:
-        """The configuration with each origin where it is: on a port of this machine."""
-        listed = config["Origins"]
-        items = [self._led_origin(one, addresses) for one in listed.get("Items", ())]
-        return config | {"Origins": listed | {"Items": items}}
-
-    def _led_origin(self, one: Document, addresses: Mapping[str, OriginAddress]) -> Document:
-        address = addresses[one["DomainName"].lower()]
-        url = self._servers[address].url if isinstance(address, ScriptedOrigin) else address
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        kept = one.get("CustomOriginConfig", {})
-        reached = kept | {
-            "HTTPPort": port,
-            "HTTPSPort": port,
-            "OriginProtocolPolicy": f"{parts.scheme}-only",
+    def _map(self, addresses: Mapping[str, OriginAddress]) -> None:
+        """Have connections to these host names made where their origins are."""
+        leads = {
+            host: self._servers[one].url if isinstance(one, ScriptedOrigin) else one
+            for host, one in addresses.items()
         }
-        led = {name: value for name, value in one.items() if name != "S3OriginConfig"}
-        return led | {"DomainName": parts.hostname or "", "CustomOriginConfig": reached}
+        taken = [
+            f"origins: {host} leads to another origin already"
+            for host, url in leads.items()
+            if self._leads.get(host, url) != url
+        ]
+        if taken:
+            raise RefusedDocumentError("distribution", taken)
+        self._leads |= leads
+        self._processes.call("PUT", "/_edgecache/origin-map", {"origin_map": self._leads})
 
     def ask(self, requests: Sequence[ViewerRequest]) -> list[ViewerResponse]:
         if len(requests) == 1:

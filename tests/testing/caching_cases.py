@@ -207,7 +207,7 @@ def stale_while_it_is_fetched_anew(edgecache: Edgecache) -> None:
 
 
 def many_at_once_are_one_request_to_the_origin(edgecache: Edgecache) -> None:
-    origin = edgecache.origin(delay=1, body="shared")
+    origin = edgecache.origin(delay=2, body="shared")
     site = edgecache.distribution(origins=origin)
     answers = site.get_all(["/a"] * 5)
     assert {one.text for one in answers} == {"shared"}

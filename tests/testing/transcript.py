@@ -16,8 +16,10 @@ from tests.testing import caching_cases, viewer_cases
 
 Case = Callable[[Edgecache], None]
 APART_S_MAX = 20  # of ages and lifetimes: a busy machine, never a rule
-_OF_THE_MOMENT = frozenset({"date", "x-amz-cf-id", "age", "cache-status"})
-_OF_THE_WAY = frozenset({"host", "x-amz-cf-id"})  # where an origin is differs: see ORIGINS_ARE
+_OF_THE_MOMENT = frozenset(
+    {"date", "x-amz-cf-id", "age", "cache-status", "content-length", "transfer-encoding"}
+)  # whether a length is known as the head is sent depends on how much had come by then
+_OF_THE_WAY = frozenset({"x-amz-cf-id"})
 _NAME = re.compile(r"d[0-9a-z]{13}\.cloudfront\.net")
 _SIGNED = re.compile(r"(Signature|Expires|Key-Pair-Id|Policy)=[^&;\s]+")
 
@@ -56,13 +58,15 @@ def transcript(edgecache: Edgecache) -> list[Line]:
 def _of_answer(answer: SiteAnswer) -> Iterator[Line]:
     asked = answer.request
     yield Line(_plain(f"{asked.method} {asked.url} {asked.headers}"))
-    words = (answer.hit, answer.miss, answer.refresh, answer.stale, answer.why, answer.is_whole)
+    words = (answer.hit, answer.miss, answer.refresh, answer.stale, answer.is_whole)
     yield Line(
         f"  {answer.status} {answer.x_cache} {words}", () if answer.age is None else (answer.age,)
     )
     for tier in answer.tiers:
         own = tier.parameters.items()  # who of many led the others is chance
         rest = {name: value for name, value in own if name not in ("ttl", "collapsed")}
+        if rest.get("detail") == "invalidated":  # else a sweep has freed what was stored
+            rest["detail"] = "absent"
         ttl = tier.parameters.get("ttl")
         yield Line(f"  {tier.name} {rest}", () if ttl is None else (int(ttl),))
     yield Line(_plain("  " + _headers(answer.headers.pairs, _OF_THE_MOMENT)))

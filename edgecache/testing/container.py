@@ -18,6 +18,7 @@ from edgecache.testing.scripted_origin import seconds
 
 IMAGE = "edgecache"
 CONTROL_PORT = 8090
+HOST = "localhost"  # which control is asked by wherever the engine is: it knows no other name
 LOCATIONS: Mapping[str, int] = {"LHR50": 8080, "NRT57": 8081}
 ANSWER_S_MAX = 60.0
 ANY_KEY = "test"  # dev mode takes any credentials
@@ -40,7 +41,8 @@ class EdgecacheContainer(DockerContainer):
         for name, port in self._locations.items():
             command += ["--locations", name, "--listen", f"0.0.0.0:{port}"]
         self.with_command(command)
-        self.waiting_for(HttpWaitStrategy(CONTROL_PORT, "/_edgecache/ready"))
+        ready = HttpWaitStrategy(CONTROL_PORT, "/_edgecache/ready")
+        self.waiting_for(ready.with_header("Host", HOST))
 
     def get_url(self) -> str:
         """Control's URL: the endpoint of AWS's clients."""
@@ -87,7 +89,8 @@ class EdgecacheContainer(DockerContainer):
         connection = HTTPConnection(urlsplit(self.get_url()).netloc, timeout=ANSWER_S_MAX)
         try:
             data = None if body is None else json.dumps(body).encode()
-            connection.request(method, path, data, {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json", "Host": HOST}
+            connection.request(method, path, data, headers)
             answer = connection.getresponse()
             told = answer.read().decode(errors="replace").strip()
         finally:

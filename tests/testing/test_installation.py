@@ -226,6 +226,11 @@ def test_other_resources_are_made_by_their_kinds(edgecache: Edgecache) -> None:
         edgecache.create("key-group", Name="team", Items=["K1"])
 
 
+def test_a_mode_that_is_none() -> None:
+    with pytest.raises(ValueError, match="'moon' is not one of in_process, processes"):
+        open_edgecache("moon")  # type: ignore[arg-type]
+
+
 def test_there_is_no_api_in_process(edgecache: Edgecache) -> None:
     with pytest.raises(NotImplementedError, match="edgecache_mode = processes"):
         edgecache.boto3_client()

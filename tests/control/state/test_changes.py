@@ -29,6 +29,7 @@ BY_ANN = Authorship("ann", "x")
 SHOWN = {
     "tags", "trusted_signers", "cache_control_rules",
     "secret_headers",  # where a value stands, `env:NAME`, not what it is
+    "origin_map",  # addresses, without users
 }  # fmt: skip
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from edgecache.config.functions import FunctionAssociation, FunctionConfig
+from edgecache.config.lambda_functions import LambdaFunctionConfig, LambdaRuntime
 from edgecache.config.model import (
     Behavior,
     CachePolicy,
@@ -16,6 +20,7 @@ from edgecache.config.model import (
 )
 from edgecache.functions.context import engine
 from edgecache.functions.source_check import (
+    handler_problem,
     module_imports,
     runtime_problem,
     source_problems,
@@ -113,3 +118,30 @@ def test_a_header_that_no_policy_names_is_seen_by_no_function(
         "of the behavior names: it is not there"
     )
     assert unseen_headers(config) == ([expected] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "handler", "problem"),
+    [
+        ("app.py", "def handler(event, context): ...\n", "app.handler", ""),
+        ("app.py", "from elsewhere import handler\n", "app.handler", ""),
+        ("app.py", "def other(): ...\n", "app.handler", 'app.py has no "handler"'),
+        ("app.py", "def handler(:\n", "app.handler", "app.py, line 1: "),
+        ("app.py", "\0", "app.handler", "app.py: "),
+        ("app.py", "", "other.handler", '"other.handler" names no file in '),
+        ("app.js", "exports.handler = async () => {};", "app.handler", ""),
+        ("app.js", "exports.handler = async () => {", "app.handler", "app.js:1: SyntaxError"),
+    ],
+)
+def test_the_file_of_a_lambda_functions_handler(
+    tmp_path: Path, file: str, code: str, handler: str, problem: str
+) -> None:
+    runtime: LambdaRuntime = "nodejs" if file.endswith(".js") else "python"
+    if runtime == "nodejs" and shutil.which("node") is None:
+        pytest.skip("there is no node here")
+    tmp_path.joinpath(file).write_text(code)
+    function = LambdaFunctionConfig(
+        name="f", runtime=runtime, folder=str(tmp_path), handler=handler
+    )
+    told = handler_problem(function)
+    assert problem in told if problem else told == ""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WAIT_S = 1.0  # for what is new, in one question
 AGAIN_S = 1.0  # until control is asked again that did not answer
-LOOK_S_MAX = 15.0  # for every process to have looked into its files
+LOOK_S_MAX = 30.0  # for every process to have looked into its files, on a busy machine
 NO_VALUE = "-"
 
 app = typer.Typer()

@@ -20,7 +20,7 @@ from edgecache.cluster.log_readers import (
 )
 from edgecache.observe.traffic_summary import TrafficSample, TrafficSummary
 
-IDLE_S = 10.0  # without a question: its terminal was closed, or stopped
+IDLE_S = 20.0  # without a question: its terminal was closed, or stopped
 ROWS_WAITING_MAX = 10_000  # of one reader
 BYTES_WAITING_MAX = 4 * 1024 * 1024
 ROWS_TOLD_MAX = 2_000  # in one answer

@@ -29,7 +29,7 @@ from edgecache.observe.log_history import REQUEST_ID
 if TYPE_CHECKING:
     from edgecache.control.rest.app import ControlServices
 
-WAIT_S_MAX = 5.0  # half of what a reader may be silent for
+WAIT_S_MAX = 5.0  # a fourth of what a reader may be silent for
 PERCENT_MIN = 0.025  # one of the 4,096 starts of request ids
 
 

@@ -5,6 +5,7 @@ No test here waits for time to pass.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -184,11 +185,18 @@ def test_a_node_that_hangs_is_waited_for_until_its_lease_ends(
 
 def worker(bench: Bench, location: str) -> int:
     """The pid of the worker of a location."""
+    found = find(bench, location)
+    assert found, f"no worker of {location}"
+    return found
+
+
+def find(bench: Bench, location: str) -> int:
+    """As `worker`; 0: there is none."""
     for pid in children(bench.process.pid):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if location.encode() in words:
-            return pid
-    raise AssertionError(f"no worker of {location}")
+        with contextlib.suppress(OSError):  # it has ended
+            if location.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                return pid
+    return 0
 
 
 def test_what_is_cached_is_there_at_once_after_the_clock_was_moved(
@@ -205,6 +213,22 @@ def test_what_is_cached_is_there_at_once_after_the_clock_was_moved(
             "Hit",
             "Hit",
         ]
+
+
+def test_a_process_that_starts_anew_has_the_clock_of_the_others(
+    bench: Bench, origin: CountingOrigin
+) -> None:
+    origin.begin(cache_control="max-age=86400")
+    name = created(bench, origin)
+    bench.get(name, "/a")
+    bench.advance(HOUR)
+    former = worker(bench, "LHR50")
+    os.kill(former, signal.SIGKILL)
+    wait_for("another runs", lambda: (found := find(bench, "LHR50")) and found != former)
+    wait_for("it is ready", lambda: bench.ask("GET", "/_edgecache/ready")[0] == 200)
+    answer = bench.get(name, "/a")  # from the regional cache, which had it all the while
+    assert (answer.x_cache, origin.asked) == ("Hit", {"/a": 1})
+    assert int(answer.fields["age"]) >= HOUR
 
 
 @pytest.mark.parametrize(

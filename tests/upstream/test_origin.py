@@ -102,6 +102,35 @@ def test_connecting_is_tried_again(method: bytes, error: Exception, tries: int, 
     run(main())
 
 
+def test_a_circuit_goes_by_the_clock_that_is_given_and_may_be_forgotten(run: Run) -> None:
+    tried, now = [0], [100.0]
+
+    async def refuses(endpoint: Endpoint, _: object) -> asyncio.BaseTransport:
+        tried[0] += 1
+        raise ConnectionRefusedError
+
+    async def main() -> None:
+        upstream = OriginUpstream(Pool(refuses, lambda: 0.0), clock=lambda: now[0])
+        settings: dict[str, Any] = {
+            "circuit_breaker": True,
+            "circuit_failures": 2,
+            "circuit_window_s": 60,
+        }
+
+        async def fault() -> Fault:
+            asked = call(connection_attempts=1, **settings)
+            return (await failure(upstream.fetch(asked))).fault
+
+        assert [await fault() for _ in range(3)] == [Fault.REFUSED, Fault.REFUSED, Fault.OPEN]
+        now[0] += 61
+        assert [await fault() for _ in range(3)] == [Fault.REFUSED, Fault.REFUSED, Fault.OPEN]
+        upstream.forget()
+        assert await fault() is Fault.REFUSED
+        assert tried == [5]
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     "refusal",
     [ssl.SSLError(1, "unrecognized name"), ConnectionResetError()],

@@ -400,6 +400,7 @@ class NodeParts:
         node.extend_records()
         if self._dev is not None:
             node.reset = NodeReset(tier, self._counters, self._forget)
+            self._dev.on_set_back = node.reset.set_back
             listener.moved_s = self._dev.moved_s
         node.log_retention = log_retention(self.config, wall_clock)
         node.secrets, node.config, node.lambdas = self._secrets, self.served, self._lambdas

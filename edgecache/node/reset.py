@@ -55,6 +55,14 @@ class NodeReset:
             self._was_asked_before, self._goes_back = self._goes_back, False
         return False
 
+    def set_back(self) -> None:
+        """The clock has been set back: no lease is left, nor taken that was asked for before.
+
+        A process that was stopped all the while, and was waited for no more, sees it by itself.
+        """
+        self.tier.world.marks.lease_until = 0.0
+        self._was_asked_before = True
+
     def takes_lease(self) -> bool:
         """Whether a lease may be taken that comes now."""
         was_asked_before, self._was_asked_before = self._was_asked_before, False

@@ -40,14 +40,19 @@ class Clocks(NamedTuple):
     wall: Clock
 
 
+def _nothing() -> None: ...
+
+
 class DevMode:
     """The memory of one installation in dev mode, as one of its processes has it."""
 
-    __slots__ = ("_words", "fd", "seed")
+    __slots__ = ("_seen_s", "_words", "fd", "on_set_back", "seed")
 
     def __init__(self, fd: int, seed: int | None = None) -> None:
         self.fd = fd
         self.seed = seed
+        self.on_set_back: Callable[[], None] = _nothing
+        self._seen_s = 0.0  # how far ahead the clock was at the last look
         self._words = memoryview(mmap.mmap(fd, _BYTES)).cast("d")
 
     def moved_s(self) -> float:
@@ -68,9 +73,21 @@ class DevMode:
         self._words[_PREPARED] = 1.0
 
     def clocks(self) -> Clocks:
-        """Clocks that follow the offset."""
-        words, steady = self._words, steady_clock()
-        return Clocks(lambda: steady() + words[_OFFSET], lambda: wall_clock() + words[_OFFSET])
+        """Clocks that follow the offset.
+
+        Whoever looks at one that was set back has `on_set_back` called before he knows the time:
+        nothing is concluded from what was to last until a time that is ahead now.
+        """
+        steady = steady_clock()
+        return Clocks(lambda: steady() + self._followed(), lambda: wall_clock() + self._followed())
+
+    def _followed(self) -> float:
+        ahead_s = float(self._words[_OFFSET])
+        if ahead_s != self._seen_s:
+            is_back, self._seen_s = ahead_s < self._seen_s, ahead_s
+            if is_back:
+                self.on_set_back()
+        return ahead_s
 
     def environment(self) -> dict[str, str]:
         """What a process that inherits `fd` is told by its environment."""

@@ -7,6 +7,7 @@ from typing import Any
 from edgecache.cluster.log_entries import LogEntry
 from edgecache.node.reset import NodeReset
 from edgecache.rules.viewer.rate_limits import own_buckets
+from edgecache.runtime.dev_mode import DevMode, make_dev_mode
 from tests.world.play import Play
 
 
@@ -85,4 +86,18 @@ def test_no_lease_crosses_a_clock_that_is_set_back(play: Play) -> None:
     assert not reset.takes_lease()
     reset.apply(entry("clock", 6), play.listener)
     assert not reset.takes_lease()
+    assert reset.takes_lease()
+
+
+def test_a_process_that_was_stopped_sees_by_itself_that_the_clock_went_back(play: Play) -> None:
+    mode = make_dev_mode()
+    other, reset, marks = DevMode(mode.fd), reset_of(play), play.edge.world.marks
+    other.on_set_back = reset.set_back
+    clock = other.clocks().steady
+    mode.move(3_600)
+    marks.lease_until = clock() + 3
+    assert marks.confirmed(0, clock())
+    mode.move(0)
+    assert not marks.confirmed(0, clock())
+    assert not reset.takes_lease()  # its answer was on its way
     assert reset.takes_lease()

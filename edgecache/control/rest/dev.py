@@ -31,7 +31,9 @@ from edgecache.control.state.reset import StateReset
 from edgecache.runtime.dev_mode import DevMode
 
 ADVANCE_S_MAX = 315_576_000.0  # ten years, in all: beyond what certificates and dates can tell
-ANSWERS_S_MAX = 2.0  # for nodes to begin anew, which takes them milliseconds
+ANSWERS_S_MAX = LEASE_S + 2  # for nodes, which take milliseconds; of one that hangs or is gone
+# the lease ends by then
+LEASES_S_MAX = 2.0
 LEFT_S = 0.4 * LEASE_S  # of a lease, that a node has whom nothing is to hold up
 LOOK_S = 0.002
 
@@ -167,7 +169,7 @@ class DevHandlers:
         self.barrier.clock_moved()
         await self.run(partial(self.reset_state.tell_clock, by))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ANSWERS_S_MAX):
+            async with asyncio.timeout(LEASES_S_MAX):
                 while before - self.barrier.leased(LEFT_S):
                     await self.pause(LOOK_S)
 

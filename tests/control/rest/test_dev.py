@@ -133,7 +133,7 @@ def test_the_clock_moves_and_nodes_have_leases_again_before_it_is_answered(place
 def test_a_node_that_is_silent_holds_the_clock_up_for_a_while_alone(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgecache.control.rest.dev.ANSWERS_S_MAX", 0.01)
+    monkeypatch.setattr("edgecache.control.rest.dev.LEASES_S_MAX", 0.01)
     place.polls()
     place.polls()
     answer = place.ask("POST", "/_edgecache/clock", b'{"advance_s": 60}')

@@ -27,7 +27,7 @@ from tests.control.conftest import Opener
 
 BY_ANN = Authorship("ann", "x")
 SHOWN = {
-    "tags", "trusted_signers", "cache_control_rules", "origin_map",
+    "tags", "trusted_signers", "cache_control_rules",
     "secret_headers",  # where a value stands, `env:NAME`, not what it is
     "origin_map",  # addresses, without users
 }  # fmt: skip

@@ -10,7 +10,6 @@ from tests.simulation import database_faults
 from tests.simulation.nodes import REGIONAL
 from tests.simulation.objects import OBJECTS, PATTERNS, TAGS, TOKEN_BYTES, TOKENS
 from tests.simulation.origin import PLACE as ORIGIN
-from tests.simulation.register import RELOAD
 from tests.simulation.world import World
 
 Deed = Callable[[World, Random], None]
@@ -31,7 +30,7 @@ def get_something(world: World, random: Random, *, calm: bool) -> None:
         version = world.origin.versions[thing.number]
         fields, how = b'If-None-Match: "%d-%d"\r\n' % (thing.number, version), f"if not {version}"
     elif kind < 0.23 and world.scene.semantics == "rfc9111":
-        fields, how, calm = b"Cache-Control: max-age=0\r\n", RELOAD, False
+        fields, how, calm = b"Cache-Control: max-age=0\r\n", "reload", False
     world.get(random.choice(world.edges), thing, variant, fields, calm=calm, how=how)
 
 

@@ -12,7 +12,7 @@ What it holds the product to, each time:
 * once an edge has applied I, none of its answers is older, Completed or not: what it gives of an
   invalidated object does not go back (G8), not over a lost lease, database or regional cache;
 * versions an edge gives never go back at all where nothing fails. Elsewhere that is not promised:
-  without an invalidation between them, two fetches of one object, a reload's too, may overtake.
+  without an invalidation between them, two fetches of one object (or of its parts) may overtake.
 
 Its cost is linear in the length of the history.
 """
@@ -33,7 +33,6 @@ from tests.simulation.objects import OBJECTS, Object, names
 
 COMPLETED_S_MAX = LEASE_S + 0.5
 FILL_S_MAX = 1.0  # of a body in pieces, where nothing fails
-RELOAD = "reload"
 HISTORY = 4_000
 TOLD = 60
 
@@ -100,7 +99,10 @@ class Get:
     must_hit: bool
     accepted: int = 0  # how many invalidations of anything there were; -1: some are under way
     how: str = ""
-    beside_reload: bool = False  # a reload was under way with it: its fetch may be a second one
+    variant: str = ""
+    beside: bool = (
+        False  # another kind was under way with it, for which there may be a second fetch
+    )
 
 
 @dataclass(slots=True)
@@ -278,15 +280,15 @@ class Register:
             calm and (edge, run, number, variant) in self._stored,
             -1 if self._open else self.tally.accepted,
         )
-        get.beside_reload = any(other.how == RELOAD for other in self._flying[number])
         self._flying[number].append(get)
         return get
 
-    def reloads(self, get: Get) -> None:
-        """It takes nothing that is stored, nor what another fetch brings: it may be overtaken."""
-        get.how = RELOAD
+    def asks(self, get: Get, how: str, variant: str) -> None:
+        """What kind it is: others under way may have a fetch of their own, which overtakes."""
+        get.how, get.variant = how, variant
         for one in self._flying[get.thing.number]:
-            one.beside_reload = True
+            if (one.how, one.variant) != (how, variant):
+                one.beside = get.beside = True
 
     def leaves(self, get: Get) -> None:
         """No answer will come."""
@@ -298,11 +300,8 @@ class Register:
         tally.answered += 1
         tally.hits += told.cached == "Hit"
         tally.bound += bool(get.floor or get.soft_floor)
-        self.note(
-            f"{get.edge}.{get.run} {get.how} begun {get.began:.4f}: {told.status}"
-            f" version {told.version} {told.cached} {told.detail}".rstrip(),
-            thing,
-        )
+        how = f"{get.edge}.{get.run} {get.how} begun {get.began:.4f}: {told.status}"
+        self.note(f"{how} version {told.version} {told.cached} {told.detail}".rstrip(), thing)
         if told.version < get.floor:
             self.fail(f"version {told.version} after Completed for {get.floor}", thing)
         if told.version < get.own_floor:
@@ -321,7 +320,7 @@ class Register:
             if told.cached != "Hit":
                 self.fail(f"{told.cached}: nothing had named what was stored", thing)
         place = (get.edge, get.run, thing.number, variant)
-        if not get.beside_reload:
+        if not get.beside:
             self._seen[place] = max(self._seen.get(place, 0), told.version)
         self.leaves(get)
         flying = (get, *self._flying[thing.number])

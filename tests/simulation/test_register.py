@@ -14,8 +14,10 @@ def register() -> Register:
     return Register(Machine(), [1] * len(OBJECTS))
 
 
-def begins(register: Register) -> Get:
-    return register.begins(OBJECTS[5], "edge-1", 1, "en", calm=True)
+def begins(register: Register, how: str = "get") -> Get:
+    get = register.begins(OBJECTS[5], "edge-1", 1, "en", calm=True)
+    register.asks(get, how, "en")
+    return get
 
 
 def ends(register: Register, get: Get, version: int) -> None:
@@ -28,20 +30,25 @@ def test_an_edge_gives_no_older_version_than_before(register: Register) -> None:
         ends(register, begins(register), 7)
 
 
-def test_what_a_reload_fetches_may_be_overtaken(register: Register) -> None:
-    """It asked the origin before, and is stored after, a part that a viewer has got meanwhile."""
-    reload = begins(register)
-    register.reloads(reload)
-    part = begins(register)
-    ends(register, reload, 7)
-    ends(register, part, 8)
+@pytest.mark.parametrize("how", ["reload", "range 0-7"])
+def test_what_another_kind_fetches_may_overtake(register: Register, how: str) -> None:
+    """The whole was asked for before, and is stored after, a part of the later one."""
+    whole, other = begins(register), begins(register, how)
+    ends(register, whole, 7)
+    ends(register, other, 8)
     ends(register, begins(register), 7)
+
+
+def test_two_of_a_kind_share_a_fetch(register: Register) -> None:
+    one, other = begins(register), begins(register)
+    ends(register, one, 8)
+    ends(register, other, 8)
+    with pytest.raises(Violation):
+        ends(register, begins(register), 7)
 
 
 def test_what_came_before_a_reload_is_not_gone_back_behind(register: Register) -> None:
     ends(register, begins(register), 8)
-    reload = begins(register)
-    register.reloads(reload)
-    ends(register, reload, 8)
+    ends(register, begins(register, "reload"), 8)
     with pytest.raises(Violation):
         ends(register, begins(register), 7)

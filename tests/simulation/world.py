@@ -26,7 +26,7 @@ from tests.simulation.nodes import REGIONAL, Running, Surroundings
 from tests.simulation.objects import Object
 from tests.simulation.orders import Order
 from tests.simulation.origin import ModelOrigin, OriginLine
-from tests.simulation.register import RELOAD, Register
+from tests.simulation.register import Register
 from tests.simulation.scene import SITE, Scene, config_of
 from tests.simulation.viewers import Viewer
 
@@ -292,9 +292,7 @@ class World:
             viewer.run, marks.epoch, marks.number(marks.last), viewer.running.told
         )
         get = self.register.begins(thing, edge, viewer.run, variant, calm=calm)
-        get.how = how
-        if how == RELOAD:
-            self.register.reloads(get)
+        self.register.asks(get, how, variant)
         viewer.asks(get, variant, fields, monotonic=calm)
         return True
 

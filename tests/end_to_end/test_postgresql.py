@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from edgecache.control.state.postgresql import LOST_MAX
 from tests.end_to_end.installation import Installation, Ports
 from tests.end_to_end.processes import children, free_ports, listens, wait_for
 from tests.end_to_end.scripted_origin import Exchange, PlayedOrigin
@@ -89,6 +90,14 @@ def waiting_commits(server: PostgresServer, among: Collection[int] = ()) -> list
     with psycopg.connect(server.dsn(), autocommit=True) as connection:
         pids = [int(row[0]) for row in connection.execute(query)]
     return [pid for pid in pids if not among or pid in among]
+
+
+def newest_number(server: PostgresServer) -> int:
+    """The number of the newest entry of the log."""
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        row = connection.execute("SELECT max(seq) FROM log").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def cancel(server: PostgresServer, sessions: Collection[int]) -> None:
@@ -203,6 +212,7 @@ def test_the_primary_dies_under_both_controls_and_nothing_accepted_is_lost(
             wait_for("both", lambda: all(writers.since(killed, one) > 10 for one in controls))
             both_s = time.monotonic() - killed
         assert writers.ids <= has_entry(pair.standby)
+        assert newest_number(pair.standby) > LOST_MAX
         assert writers.ids <= listed(first)
         assert writers.ids <= listed(second)
     tell(

@@ -16,6 +16,14 @@ SEVERAL_CONTROL_GUARDS = (
         CONTROLS,
     ),
     Guard(
+        "a promoted standby gives no number that may have been lost",
+        "control/state/postgresql.py",
+        "self._pass_lost_numbers()",
+        "pass",
+        "test_a_promoted_standby_gives_",
+        "tests/control/state/test_postgresql_timeline.py",
+    ),
+    Guard(
         "what others committed is read before anything is written",
         "control/state/postgresql.py",
         "self._take_in(int(revision) - 1)",

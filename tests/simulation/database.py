@@ -60,6 +60,7 @@ class DatabaseServer:
         self.process = Process(links.machine, name)
         self.sessions: dict[Session, None] = {}
         self._random = random
+        self.timeline = 1
         self._data = sqlite3.connect(":memory:", isolation_level=None)
         self._sequences: dict[str, int] = {}
         self._holder: Session | None = None  # of the lock of row `head`
@@ -117,7 +118,7 @@ class DatabaseServer:
     def be_filled(self, primary: DatabaseServer, generation: int, disk: list[Transaction]) -> None:
         """At the standby: a copy of the primary."""
         if generation == self.generation and self.role is not Role.PRIMARY:
-            self.role, self.disk = Role.STANDBY, disk
+            self.role, self.disk, self.timeline = Role.STANDBY, disk, primary.timeline
             self._confirm(primary, generation)
 
     def receive(self, primary: DatabaseServer, generation: int, transaction: Transaction) -> None:

@@ -47,6 +47,7 @@ class DatabasePair:
         if standby.role is not Role.STANDBY or not standby.process.alive or standby.process.frozen:
             return False
         standby.become(Role.PRIMARY)
+        standby.timeline = 1 + max(server.timeline for server in self)
         standby.alone = alone
         self.primary = standby
         return True

@@ -113,6 +113,10 @@ def _notify(
     session.tell(Outcome([("",)], 1, "SELECT"))
 
 
+def _timeline(server: DatabaseServer, session: Session, _: str, __: tuple[Any, ...]) -> None:
+    session.tell(Outcome([(f"{server.timeline:08X}",)], 1, "SELECT"))
+
+
 def _nextval(
     server: DatabaseServer, session: Session, statement: str, values: tuple[Any, ...]
 ) -> None:
@@ -158,6 +162,7 @@ _SPECIAL: tuple[tuple[str, Special], ...] = (
     ("NOTIFY ", _notify),
     ("SELECT pg_notify", _notify),
     ("SELECT nextval", _nextval),
+    ("SELECT substr(pg_walfile_name", _timeline),
     ("WITH number AS ", _add_entry),
     ("SELECT CASE WHEN %s THEN true ELSE pg_try_advisory_lock", _hold),
 )

@@ -71,6 +71,8 @@ ADD_TO_LOG = (
     " INSERT INTO log (seq, at, kind, body)"
     " SELECT seq, ?::float8, ?::text, ?::text FROM number RETURNING seq"
 )
+TIMELINE = "SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+LOST_MAX = 1_000_000  # numbers that a primary may have given, and its standby never had
 BEGUN_ANEW = "another control has begun the log anew"
 
 
@@ -121,6 +123,8 @@ class PostgresDatabase(StateDatabase):
         self._entry: EntryNumber | None = None  # the newest that was seen
         self._appended: EntryNumber | None = None  # in the transaction under way
         self._epoch = ""
+        self._timeline = ""  # of what the connection writes to: another one since a promotion
+        self._goes_on = False  # this timeline has numbers of its own already
         self._tasks: set[str] = set()
         self.committed_at = float("-inf")
         self._connection: psycopg.Connection[Any] | None = None
@@ -157,7 +161,31 @@ class PostgresDatabase(StateDatabase):
 
     def _add_to_log(self, at: float, kind: str, body: str) -> int:
         self._tables.add("log")
+        if not self._goes_on:
+            self._pass_lost_numbers()
         return self._first(self._run(ADD_TO_LOG, (at, kind, body)).fetchone())
+
+    def _pass_lost_numbers(self) -> None:
+        """Inside `writing`: go beyond all numbers that a former primary may have given.
+
+        Nodes may have applied entries that its standby never had. By numbers they tell each other,
+        and their disks, how much they know: no other entry may have one of those.
+        """
+        row = self._run("SELECT value FROM told WHERE name = 'timeline'").fetchone()
+        if row is None or row[0] != self._timeline:
+            self.execute(
+                "INSERT INTO told VALUES ('timeline', ?)"
+                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                (self._timeline,),
+            )
+        if row is not None and row[0] != self._timeline:
+            self._run("UPDATE head SET seq = seq + ?", (LOST_MAX,))
+        timeline = self._timeline
+
+        def goes_on() -> None:
+            self._goes_on = self._timeline == timeline
+
+        self.on_commit(goes_on)
 
     @property
     def last_seq(self) -> int:
@@ -343,11 +371,20 @@ class PostgresDatabase(StateDatabase):
             connection = connect(self._driver, self.parameters, self._noticed)
             require_control_lock(self._driver, connection, self.name, alone=self._alone)
             self._connection, self._tasks = connection, set()
+            self._timeline, self._goes_on = self._timeline_of(connection), False
             if self._seen != SeenCommit():
                 self._newest()
         except self._driver.Error as error:
             raise self.failure(error) from error
         return connection
+
+    def _timeline_of(self, connection: psycopg.Connection[Any]) -> str:
+        """That of the server; where it tells none, each connection has one of its own."""
+        try:
+            row = connection.execute(TIMELINE.encode()).fetchone()
+        except self._driver.Error:
+            row = None
+        return str(row[0]) if row else self._random(COMMIT_MARK_BYTES).hex()
 
     def _noticed(self, diagnostic: Any) -> None:
         # Only COMMIT reads it, which warns of nothing but a wait that was cut short.

@@ -12,7 +12,7 @@ from edgecache.store.memory_account import CONCLUSIONS_MAX, conclusion_bytes, di
 from edgecache.store.s3fifo_queues import GHOST_BYTES, Ghosts
 
 ROOT = Path(__file__).resolve().parents[3]
-MEMORY_BYTES = 16 * 1024 * 1024
+MEMORY_BYTES = 32 * 1024 * 1024  # of which the heap of a process at its start is a few percent
 
 
 @pytest.mark.parametrize("kind", ["small", "mixed", "uneven"])

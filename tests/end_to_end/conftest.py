@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,8 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def world() -> Iterator[None]:
-    """Descriptors for a thousand viewers; and whatever a failed start left behind is stopped."""
+    """Descriptors for a thousand viewers; and whatever a failed start left behind is stopped.
+
+    A shell that runs the tests in the background has them, and all they start, ignore SIGINT.
+    """
     raise_file_limit()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     stop_all()
 

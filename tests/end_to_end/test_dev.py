@@ -63,6 +63,7 @@ def test_it_tells_where_everything_is(bench: Bench) -> None:
     assert lines[0].split() == ["control", bench.control]
     assert [line.split()[0] for line in lines[1:3]] == ["LHR50", "NRT57"]
     assert "Any credentials are accepted" in bench.process.stdout
+    wait_for("leases after the reset", lambda: bench.ask("GET", "/_edgecache/ready")[0] == 200)
     assert bench.ask("GET", "/_edgecache/ready") == (200, {"ready": True})
     assert list(bench.told["locations"]) == ["LHR50", "NRT57"]
 

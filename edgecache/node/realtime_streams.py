@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from edgecache.config.log_delivery import RealtimeLogStream
+from edgecache.observe.access_log import append_whole
 from edgecache.runtime.environment import BlockingCalls
 
 SEND_S_MAX = 10.0  # of one batch
@@ -110,14 +111,7 @@ class FileStream:
         descriptor = os.open(self._path, flags, _MODE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            size = os.fstat(descriptor).st_size
-            left = text
-            try:
-                while left:
-                    left = left[os.write(descriptor, left) :]
-            except OSError:
-                os.ftruncate(descriptor, size)
-                raise
+            append_whole(descriptor, text)
         finally:
             os.close(descriptor)
 

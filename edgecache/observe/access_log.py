@@ -141,6 +141,22 @@ def is_at(descriptor: int, path: Path) -> bool:
     return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
 
 
+def append_whole(descriptor: int, lines: bytes, header: bytes = b"", put: Put = os.write) -> int:
+    """Append `lines`, behind `header` in a file that is empty; its size before.
+
+    OSError: nothing was appended. No other process may write to the file meanwhile.
+    """
+    size = os.fstat(descriptor).st_size
+    left = lines if size else header + lines
+    try:
+        while left:
+            left = left[put(descriptor, left) :]
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
+    return size
+
+
 class LogFileName(NamedTuple):
     """What the files of a process are called: `unique` is the same after each of its starts."""
 
@@ -206,7 +222,7 @@ class LogFile:
             self._open(path)
             with locked(self._file):
                 if is_at(self._file, path):
-                    self._write_whole(batch)
+                    append_whole(self._file, batch, self._header, self._put)
                     return
             self.close()  # it was closed by age or size, or taken away
         raise FileNotFoundError(f"{path} is taken away again and again")
@@ -221,16 +237,6 @@ class LogFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._file = os.open(path, flags, _MODE)
-
-    def _write_whole(self, batch: bytes) -> None:
-        size = os.fstat(self._file).st_size
-        left = batch if size else self._header + batch
-        try:
-            while left:
-                left = left[self._put(self._file, left) :]
-        except OSError:
-            os.ftruncate(self._file, size)
-            raise
 
 
 class LogStream:

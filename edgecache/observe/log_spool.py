@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
+from edgecache.observe.access_log import append_whole
 from edgecache.observe.log_record import EXTRA_FIELDS, FIELDS
 
 FILE_BYTES_MAX = 32 * 1024 * 1024  # of one file before gzip; an hour of a busy site has several
@@ -136,14 +137,7 @@ class LogSpool:
         key = (destination, distribution, hour)
         descriptor = self._opened(key)
         try:
-            size = os.fstat(descriptor).st_size
-            left = lines if size else self._header + lines
-            try:
-                while left:
-                    left = left[self._put(descriptor, left) :]
-            except OSError:
-                os.ftruncate(descriptor, size)
-                raise
+            size = append_whole(descriptor, lines, self._header, self._put)
         finally:
             os.close(descriptor)
         if size + len(lines) >= FILE_BYTES_MAX:

@@ -13,31 +13,13 @@ from edgecache.config.model import (
     OriginRequestPolicy,
 )
 from edgecache.functions.lambda_pool import LambdaFailure
-from tests.world.lambdas import PlayedLambdas, failing, header, triggered
+from tests.world.lambdas import FOUR, failing, header, lambdas, same, triggered
 from tests.world.play import Play
 
 Stage = Callable[..., Play]
 Cf = dict[str, Any]
 TIERS = pytest.mark.parametrize("regional", [False, True], ids=["one-tier", "two-tiers"])
 BOTH = pytest.mark.parametrize("semantics", ["cloudfront", "rfc9111"])
-
-
-def same(cf: Cf) -> object:
-    """The handler that changes nothing."""
-    return cf.get("response") or cf["request"]
-
-
-def lambdas(play: Play) -> PlayedLambdas:
-    assert isinstance(play.scene.lambdas, PlayedLambdas)
-    return play.scene.lambdas
-
-
-FOUR: dict[str, Any] = {
-    "viewer_request": same,
-    "origin_request": same,
-    "origin_response": same,
-    "viewer_response": same,
-}
 
 
 def test_what_a_function_leaves_alone_goes_on_as_it_came(stage: Stage) -> None:

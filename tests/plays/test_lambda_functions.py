@@ -15,7 +15,7 @@ from edgecache.config.model import (
     OriginGroup,
     Selection,
 )
-from tests.world.lambdas import PlayedLambdas, failing, header, triggered
+from tests.world.lambdas import FOUR, failing, header, lambdas, same, triggered
 from tests.world.peers import PeeredPlay
 from tests.world.play import Play, Scene
 
@@ -23,24 +23,6 @@ Stage = Callable[..., Play]
 Cf = dict[str, Any]
 TIERS = pytest.mark.parametrize("regional", [False, True], ids=["one-tier", "two-tiers"])
 BOTH = pytest.mark.parametrize("semantics", ["cloudfront", "rfc9111"])
-
-
-def same(cf: Cf) -> object:
-    """The handler that changes nothing."""
-    return cf.get("response") or cf["request"]
-
-
-def lambdas(play: Play) -> PlayedLambdas:
-    assert isinstance(play.scene.lambdas, PlayedLambdas)
-    return play.scene.lambdas
-
-
-FOUR: dict[str, Any] = {
-    "viewer_request": same,
-    "origin_request": same,
-    "origin_response": same,
-    "viewer_response": same,
-}
 
 
 @TIERS

@@ -10,6 +10,7 @@ from typing import Any
 from edgecache.config.lambda_functions import LambdaEvent, LambdaFunctionAssociation
 from edgecache.functions.lambda_pool import LambdaError, LambdaFailure
 from edgecache.functions.lambda_runner import LambdaCall, LambdaStory
+from tests.world.play import Play
 
 EVENTS: tuple[LambdaEvent, ...] = (
     "viewer-request", "origin-request", "origin-response", "viewer-response",
@@ -55,6 +56,25 @@ class PlayedLambdas:
         """The events so far; they are forgotten by being asked for."""
         events, self.heard = [event for event, _ in self.heard], []
         return events
+
+
+def same(cf: dict[str, Any]) -> object:
+    """The handler that changes nothing."""
+    return cf.get("response") or cf["request"]
+
+
+def lambdas(play: Play) -> PlayedLambdas:
+    """Those of a play."""
+    assert isinstance(play.scene.lambdas, PlayedLambdas)
+    return play.scene.lambdas
+
+
+FOUR: dict[str, Any] = {
+    "viewer_request": same,
+    "origin_request": same,
+    "origin_response": same,
+    "viewer_response": same,
+}
 
 
 def triggered(*, include_body: bool = False, **given: Any) -> dict[str, Any]:

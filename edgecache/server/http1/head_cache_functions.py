@@ -42,7 +42,7 @@ from edgecache.store.memory_account import LINE_BYTES
 
 BYTES_MAX = 8 * 1024 * 1024  # of heads and what functions are given and say: some thousand
 SHARE = 1 / 64  # of memory_bytes, where that is less
-SAYINGS_MAX = 4  # of one function to one head: more is chance, or the time
+OUTPUTS_MAX = 4  # of one function to one head: more is chance, or the time
 
 
 class FunctionHit(NamedTuple):
@@ -52,11 +52,11 @@ class FunctionHit(NamedTuple):
     hit: Hit
 
 
-class KnownRun(Struct, eq=False):
+class RunBranch(Struct, eq=False):
     """A run at one event of a head: what the function is given, and what follows what it says."""
 
     template: RunTemplate
-    sayings: dict[str, Saying] = field(default_factory=dict)
+    outputs: dict[str, OutputBranch] = field(default_factory=dict)
 
     @property
     def alive(self) -> bool:
@@ -67,37 +67,37 @@ class KnownRun(Struct, eq=False):
     def size_bytes(self) -> int:
         """About what it takes, with all that follows."""
         size = self.template.size_bytes
-        for text, saying in self.sayings.items():
+        for text, output in self.outputs.items():
             size += len(text) + LINE_BYTES
-            size += 0 if saying.next is None else saying.next.size_bytes
+            size += 0 if output.next is None else output.next.size_bytes
         return size
 
     def hits(self) -> Iterator[CachedHit]:
         """Those that follow."""
-        for saying in self.sayings.values():
-            if saying.next is None:
-                yield saying.cached
+        for output in self.outputs.values():
+            if output.next is None:
+                yield output.cached
             else:
-                yield from saying.next.hits()
+                yield from output.next.hits()
 
-    def saying(self, step: RunStep, cached: CachedHit) -> Saying:
+    def output_branch(self, step: RunStep, cached: CachedHit) -> OutputBranch:
         """What follows on what was said in a step; the oldest of many is forgotten."""
-        found = self.sayings.pop(step.text, None) or Saying(cached, step.logs)
+        found = self.outputs.pop(step.text, None) or OutputBranch(cached, step.logs)
         found.cached = cached
-        if len(self.sayings) >= SAYINGS_MAX:
-            del self.sayings[next(iter(self.sayings))]
-        self.sayings[step.text] = found
+        if len(self.outputs) >= OUTPUTS_MAX:
+            del self.outputs[next(iter(self.outputs))]
+        self.outputs[step.text] = found
         return found
 
 
-class Saying(Struct, eq=False):
+class OutputBranch(Struct, eq=False):
     """What follows on what a function says: the run at the next event, if there is one, or else the
     hit; of what is said first, the hit tells whether the next run is worth it.
     """
 
     cached: CachedHit
     logs: tuple[str, ...]
-    next: KnownRun | None = None
+    next: RunBranch | None = None
 
 
 class FunctionHead(Struct, eq=False):
@@ -106,7 +106,7 @@ class FunctionHead(Struct, eq=False):
     block: FieldBlock
     table: RouteTable
     access_list: AccessListMatcher | None
-    first: KnownRun
+    first: RunBranch
     used: bool = False  # answered since its place was last looked at
 
     @property
@@ -118,14 +118,14 @@ class FunctionHead(Struct, eq=False):
         """A hit was concluded in these steps."""
         run = self.first
         for index, step in enumerate(steps):
-            saying = run.saying(step, cached)
+            output = run.output_branch(step, cached)
             if index + 1 == len(steps):
-                saying.next = None
+                output.next = None
                 return
             template = steps[index + 1].template
-            if saying.next is None or saying.next.template != template:
-                saying.next = KnownRun(template)
-            run = saying.next
+            if output.next is None or output.next.template != template:
+                output.next = RunBranch(template)
+            run = output.next
 
 
 class FunctionHeadCache(HeadCache):
@@ -165,21 +165,21 @@ class FunctionHeadCache(HeadCache):
         return True
 
     def _said(
-        self, first: KnownRun, runs: RequestRuns, connection: Http1Connection,
+        self, first: RunBranch, runs: RequestRuns, connection: Http1Connection,
         events: FunctionEvents,
-    ) -> list[Saying]:  # fmt: skip
+    ) -> list[OutputBranch]:  # fmt: skip
         """What the functions of a head say for a request; empty: not all of it is known."""
-        found: list[Saying] = []
-        run: KnownRun | None = first
+        found: list[OutputBranch] = []
+        run: RunBranch | None = first
         while run is not None:
             if found and not self._is_worth(found[-1].cached, connection, runs.now):
                 return []
             said = events.said(run.template, runs, connection.client[0])
-            saying = None if isinstance(said, FunctionError) else run.sayings.get(said.text)
-            if saying is None:
+            output = None if isinstance(said, FunctionError) else run.outputs.get(said.text)
+            if output is None:
                 return []
-            found.append(saying)
-            run = saying.next
+            found.append(output)
+            run = output.next
         return found
 
     def _is_worth(self, cached: CachedHit, connection: Http1Connection, now: float) -> bool:
@@ -223,7 +223,7 @@ class FunctionHeadCache(HeadCache):
             block = FieldBlock(
                 (), connection.session, parts.agent, parts.host, parts.rest, parts.extras
             )
-            first = KnownRun(known.steps[0].template)
+            first = RunBranch(known.steps[0].template)
             kept = FunctionHead(block, table, answer.route.access_list, first)
         self._forget(head)
         kept.learn(known.steps, cached)
@@ -301,9 +301,11 @@ def _costs_or_differs(route: Route) -> bool:
     )
 
 
-def _log(events: FunctionEvents, first: KnownRun, said: list[Saying], request_id: bytes) -> None:
+def _log(
+    events: FunctionEvents, first: RunBranch, said: list[OutputBranch], request_id: bytes
+) -> None:
     """Hand on what functions have logged, once more."""
-    run: KnownRun | None = first
+    run: RunBranch | None = first
     for one in said:
         assert run is not None, "each was said by a run"
         if one.logs:

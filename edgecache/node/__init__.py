@@ -1,7 +1,10 @@
 """One process of ours: an edge worker, the regional cache, control, or the bucket.
 
-`roles` entry points of each kind of process;
-`graceful_server` Uvicorn's server with TLS listeners, hand-over to a successor, graceful drain;
+`roles` entry points of an edge worker and a regional cache;
+`service_roles` entry points of control and the bucket;
+`role_command` the command lines a supervisor starts them by, run without the command line;
+`role_server` Uvicorn's server as each role runs it;
+`graceful_server` that of nodes, with TLS listeners, hand-over to a successor, graceful drain;
 `service_connection` connections to control and the bucket: deadlines, and places kept for nodes;
 `build` puts a node together from a configuration;
 `node` a node: serves a listener, follows control's log, reports;

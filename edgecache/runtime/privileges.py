@@ -10,12 +10,13 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edgecache.config.listen import Address, UnixAddress
 from edgecache.config.model import Config
 from edgecache.config.secrets import FILE_NAME, OPERATORS_NAME
+from edgecache.runtime.inherited import ListenSockets, listen_sockets
 
 ROOT = 0
 
@@ -68,6 +69,13 @@ def drop_privileges(config: Config, bound: Iterable[Address] = ()) -> None:
     os.setuid(wanted.uid)
     if os.getresuid() != (wanted.uid,) * 3 or os.getresgid() != (wanted.gid,) * 3:
         raise PrivilegesError("process.user: privileges were not given up")
+
+
+def open_sockets(config: Config, addresses: Sequence[Address]) -> ListenSockets:
+    """Bind every address, then give up root: nobody needs to be it from here on."""
+    sockets = listen_sockets(addresses)
+    drop_privileges(config, addresses)
+    return sockets
 
 
 def missing_privileges(config: Config) -> list[str]:

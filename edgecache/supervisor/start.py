@@ -67,7 +67,7 @@ def edge(config: Config, path: Path, location: str, worker: int) -> int:
         return _supervise_alone(_edge_part(path, location), config, path)
     from edgecache.node.roles import run_edge
 
-    return _run_role(lambda: run_edge(str(path), location, worker))
+    return _run_role(lambda: run_edge(config, location, worker))
 
 
 def regional(config: Config, path: Path, name: str) -> int:
@@ -86,7 +86,7 @@ def regional(config: Config, path: Path, name: str) -> int:
         return _supervise_alone(_regional_part(path, cache), config, path)
     from edgecache.node.roles import run_regional
 
-    return _run_role(lambda: run_regional(str(path), name))
+    return _run_role(lambda: run_regional(config, name))
 
 
 def part(config: Config, path: Path, name: StartedPart) -> int:
@@ -96,13 +96,11 @@ def part(config: Config, path: Path, name: StartedPart) -> int:
         raise StartRefusedError([f"{path}: there is no [{name}] to run"])
     if not has_parent():
         return _supervise_alone(_inner_part(path, name), config, path)
-    from edgecache.node import roles
+    from edgecache.node import service_roles
 
-    run = {
-        "control": roles.run_control,
-        "bucket": roles.run_origin,
-    }
-    return _run_role(lambda: run[name](str(path)))
+    if name == "control":
+        return _run_role(lambda: service_roles.run_control(config, path))
+    return _run_role(lambda: service_roles.run_origin(config))
 
 
 def _edge_part(path: Path, location: str) -> Part:

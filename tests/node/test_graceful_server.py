@@ -12,7 +12,7 @@ import uvicorn
 import uvloop
 
 from edgecache.config.model import Limits
-from edgecache.node.graceful_server import ServiceServer
+from edgecache.node.role_server import ServiceServer
 from edgecache.node.service_connection import ServiceConnection, ServiceConnections
 from edgecache.runtime.environment import pause
 

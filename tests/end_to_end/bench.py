@@ -8,12 +8,16 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config as ClientConfig
+from botocore.signers import CloudFrontSigner
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from tests.end_to_end.processes import EDGECACHE, Running, start
 from tests.end_to_end.viewers import Answer
@@ -159,6 +163,32 @@ def tagged(config: dict[str, Any], id: str) -> dict[str, Any]:
     """A configuration that asks for an id."""
     tags = {"Items": [{"Key": "_custom_id_", "Value": id}]}
     return {"DistributionConfig": config, "Tags": tags}
+
+
+def trusted_key(bench: Bench) -> tuple[dict[str, Any], CloudFrontSigner]:
+    """A behavior's members that trust a new key, and who signs with it."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    client = bench.client()
+    public = client.create_public_key(
+        PublicKeyConfig={"CallerReference": "k", "Name": "k", "EncodedKey": pem.decode()}
+    )["PublicKey"]["Id"]
+    group = client.create_key_group(KeyGroupConfig={"Name": "g", "Items": [public]})
+    trusted = {"Enabled": True, "Quantity": 1, "Items": [group["KeyGroup"]["Id"]]}
+    signer = CloudFrontSigner(
+        public, lambda text: key.sign(text, padding.PKCS1v15(), hashes.SHA1())
+    )
+    return {"TrustedKeyGroups": trusted}, signer
+
+
+def signed(signer: CloudFrontSigner, name: str, path: str) -> str:
+    """The target of a URL that is good for an hour."""
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    return str(
+        signer.generate_presigned_url(f"http://{name}{path}", date_less_than=ends)
+    ).partition(name)[2]
 
 
 def _asked(url: str, method: str, path: str, fields: dict[str, str], body: object) -> Answer:

@@ -12,17 +12,21 @@ import re
 import signal
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.signers import CloudFrontSigner
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from edgecache.cluster.lease import LEASE_S
-from tests.end_to_end.bench import Bench, CountingOrigin, site, start_bench, tagged
+from tests.end_to_end.bench import (
+    Bench,
+    CountingOrigin,
+    signed,
+    site,
+    start_bench,
+    tagged,
+    trusted_key,
+)
 from tests.end_to_end.processes import EDGECACHE, children, run, start, wait_for
 
 HOUR, DAY = 3_600, 86_400
@@ -141,36 +145,30 @@ def test_a_stale_copy_serves_for_as_long_as_it_may(bench: Bench, origin: Countin
 
 
 def test_a_signed_url_ends(bench: Bench, origin: CountingOrigin) -> None:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    client = bench.client()
-    public = client.create_public_key(
-        PublicKeyConfig={"CallerReference": "k", "Name": "k", "EncodedKey": pem.decode()}
-    )["PublicKey"]["Id"]
-    group = client.create_key_group(KeyGroupConfig={"Name": "g", "Items": [public]})
-    trusted = {"Enabled": True, "Quantity": 1, "Items": [group["KeyGroup"]["Id"]]}
-    name = created(bench, origin, behavior={"TrustedKeyGroups": trusted})
-    signer = CloudFrontSigner(
-        public, lambda text: key.sign(text, padding.PKCS1v15(), hashes.SHA1())
-    )
-    ends = datetime.now(UTC) + timedelta(hours=1)
-    url = signer.generate_presigned_url(f"http://{name}/a", date_less_than=ends)
-    target = url.partition(name)[2]
+    trusting, signer = trusted_key(bench)
+    name = created(bench, origin, behavior=trusting)
+    target = signed(signer, name, "/a")
     assert bench.get(name, target).status == 200
     bench.advance(HOUR)
     assert bench.get(name, target).status == 403
 
 
-def test_a_node_that_hangs_is_waited_for_until_its_lease_ends(
-    bench: Bench, origin: CountingOrigin
-) -> None:
-    created(bench, origin)
-    client = bench.client()
-    stopped, began = worker(bench, "NRT57"), time.monotonic()
+@contextlib.contextmanager
+def hanging(bench: Bench, location: str) -> Iterator[None]:
+    """The worker of a location runs no further until the end of it."""
+    stopped = worker(bench, location)
     os.kill(stopped, signal.SIGSTOP)
     try:
+        yield
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    wait_for("it is back", lambda: bench.ask("GET", "/_edgecache/ready")[0] == 200)
+
+
+def invalidated_while_a_node_hangs(bench: Bench) -> None:
+    """An invalidation of all of `shop` is Completed when the lease of who hangs has ended."""
+    client, began = bench.client(), time.monotonic()
+    with hanging(bench, "NRT57"):
         batch = {"Paths": {"Quantity": 1, "Items": ["/*"]}, "CallerReference": "1"}
         made = client.create_invalidation(DistributionId="shop", InvalidationBatch=batch)
         asked = {"DistributionId": "shop", "Id": made["Invalidation"]["Id"]}
@@ -179,9 +177,39 @@ def test_a_node_that_hangs_is_waited_for_until_its_lease_ends(
             assert before == "InProgress"
         bench.advance(4)
         assert client.get_invalidation(**asked)["Invalidation"]["Status"] == "Completed"
-    finally:
-        os.kill(stopped, signal.SIGCONT)
-    wait_for("it is back", lambda: bench.ask("GET", "/_edgecache/ready")[0] == 200)
+
+
+def test_a_node_that_hangs_is_waited_for_until_its_lease_ends(
+    bench: Bench, origin: CountingOrigin
+) -> None:
+    created(bench, origin)
+    invalidated_while_a_node_hangs(bench)
+
+
+def test_a_signature_a_day_a_week_and_a_lease_end_in_one_test(
+    bench: Bench, origin: CountingOrigin
+) -> None:
+    """Eight days and an hour, and nobody sleeps."""
+    origin.begin(cache_control=f"max-age={DAY}, stale-if-error={7 * DAY}")
+    trusting, signer = trusted_key(bench)
+    config = site(origin.port)["DefaultCacheBehavior"] | trusting | {"PathPattern": "/private/*"}
+    name = created(bench, origin, CacheBehaviors={"Quantity": 1, "Items": [config]})
+    target = signed(signer, name, "/private/a")
+    assert [bench.get(name, path).status for path in (target, "/a")] == [200, 200]
+    bench.advance(HOUR)  # the end of the signature
+    assert bench.get(name, target).status == 403
+    bench.advance(DAY - HOUR - 60)  # 24 h of TTL
+    assert bench.get(name, "/a").x_cache == "Hit"
+    origin.status = 503
+    bench.advance(7 * DAY)  # of stale-if-error
+    assert bench.get(name, "/a").body == b"/a 1"
+    bench.advance(HOUR)
+    assert bench.get(name, "/a").status == 503
+    origin.status = 200
+    bench.advance(DAY)  # of the error: its origin said so
+    assert bench.get(name, "/a").x_cache in ("Miss", "RefreshHit")
+    invalidated_while_a_node_hangs(bench)  # the lease
+    assert bench.get(name, "/a").x_cache == "Miss"
 
 
 def worker(bench: Bench, location: str) -> int:

@@ -16,7 +16,7 @@ from tests.measurements import tell
 from tests.testing.transcript import Case, cases, differences, transcript
 
 pytestmark = pytest.mark.end_to_end
-EXAMPLE = Path(__file__).resolve().parent.parent.parent / "examples" / "pytest"
+EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -48,24 +48,35 @@ def test_boto3_asks_its_api(edgecache: Edgecache) -> None:
     assert client.get_distribution(Id=site.id)["Distribution"]["DomainName"] == site.domain_name
 
 
-@pytest.mark.parametrize("mode", ["in_process", "processes"])
-def test_a_users_project(mode: str) -> None:
-    """examples/pytest, as its user runs it."""
+def run_project(folder: Path, *options: str) -> str:
+    """What pytest prints of a project, run as its user does."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "edgecache.testing.pytest_plugin"]
-    command += ["-p", "no:cacheprovider", "--edgecache-mode", mode, "--durations=0", str(EXAMPLE)]
-    command += ["-n", "2"] if mode == "in_process" else []  # workers do not meet
-    asked = subprocess.run(command, cwd=EXAMPLE, capture_output=True, text=True, check=False)
+    command += ["-p", "no:cacheprovider", "--durations=0", *options]
+    asked = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert asked.returncode == 0, asked.stdout + asked.stderr
-    call = re.search(r"([0-9.]+)s call +\S*test_ttl_and_invalidation", asked.stdout)
-    whole = re.search(r"7 passed in ([0-9.]+)s", asked.stdout)
-    assert whole is not None, asked.stdout
+    return asked.stdout
+
+
+PROJECTS = [
+    ("in_process", "pytest", 7, ("-n", "2")),  # workers do not meet
+    ("in_process", "signed-cookies", 6, ()),
+    ("processes", "pytest", 13, ("-c", "pytest.ini", ".", "../signed-cookies")),  # one start
+]
+
+
+@pytest.mark.parametrize(("mode", "name", "passed", "options"), PROJECTS)
+def test_a_users_project(mode: str, name: str, passed: int, options: tuple[str, ...]) -> None:
+    """Samples for pytest, as their users run them."""
+    printed = run_project(EXAMPLES / name, "--edgecache-mode", mode, *options)
+    whole = re.search(rf"\b{passed} passed in ([0-9.]+)s", printed)
+    assert whole is not None, printed
+    call = re.search(r"([0-9.]+)s call +\S*test_ttl_and_invalidation", printed)
     taken = call[1] if call else "less than 0.005"
-    tell(
-        f"a user's test of TTL and invalidation, {mode}: {taken} s of {whole[1]} s for the project"
-    )
+    if name == "pytest":
+        tell(f"a user's test of TTL and invalidation, {mode}: {taken} s of {whole[1]} s for all")
 
 
 def test_its_longest_test_has_few_lines() -> None:
     """It was 87 lines, and slept."""
-    lines = (EXAMPLE / "test_ttl.py").read_text().splitlines()
+    lines = (EXAMPLES / "pytest" / "test_ttl.py").read_text().splitlines()
     assert len([line for line in lines if line.strip()]) <= 12

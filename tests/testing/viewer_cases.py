@@ -151,6 +151,32 @@ def a_signed_url_opens_and_ends(edgecache: Edgecache) -> None:
     assert site.get(url).status == 403
 
 
+def a_day_a_week_and_a_signature_end_in_one_test(edgecache: Edgecache) -> None:
+    """Eight days and an hour, and nobody sleeps."""
+    origin = edgecache.origin()  # nothing said: a day of TTL
+    origin.answers("/kept", cache_control="max-age=60, stale-if-error=604800")
+    key = edgecache.signing_key()
+    private = {"PathPattern": "/private/*", "TrustedKeyGroups": [key.group]}
+    site = edgecache.distribution(origins=origin, CacheBehaviors=[private])
+    began = edgecache.clock.now()
+    url = key.url(f"https://{site.domain_name}/private/a", lasts="1h")
+    assert [site.get(one).status for one in ("/a", "/kept", url)] == [200, 200, 200]
+    edgecache.clock.advance("59m")
+    assert site.get(url).hit
+    edgecache.clock.advance("2m")
+    assert site.get(url).status == 403
+    edgecache.clock.advance("22h 55m")
+    assert site.get("/a").hit
+    edgecache.clock.advance("5m")
+    assert site.get("/a").why == "expired"
+    origin.down()
+    edgecache.clock.advance("5d 23h 50m")
+    assert site.get("/kept").stale
+    edgecache.clock.advance("1d")
+    assert site.get("/kept").status == 502
+    assert 7.9 * 86_400 < edgecache.clock.now() - began < 8.1 * 86_400
+
+
 def signed_cookies_open_a_folder(edgecache: Edgecache) -> None:
     key = edgecache.signing_key()
     private = {"PathPattern": "/private/*", "TrustedKeyGroups": [key.group]}

@@ -75,6 +75,13 @@ def print_settings(*, as_json: bool) -> None:
         typer.echo(f"{setting.place} = {default} ({setting.bounds})\n    {setting.why}")
 
 
+def print_schema() -> None:
+    """Print the JSON schema of a configuration file."""
+    from edgecache.config.json_schema import configuration_schema
+
+    print_json(configuration_schema())
+
+
 def check_report(config: Config, *, files: bool = True) -> CheckReport:
     """Problems and warnings of a configuration that has passed the checks.
 

@@ -19,9 +19,10 @@ from edgecache.cli import control as control_commands
 from edgecache.cli import dev as dev_mode
 from edgecache.cli import serve as site
 from edgecache.cli import sign as signing
-from edgecache.cli.check import check_file, print_settings
+from edgecache.cli.check import check_file, print_schema, print_settings
 from edgecache.cli.client import control_of, names_control
 from edgecache.cli.help import SubjectGroup, list_whole, print_help
+from edgecache.cli.manual import write_man_pages
 from edgecache.cli.options import (
     DEFAULT_CONFIG,
     AsJson,
@@ -53,6 +54,7 @@ app = typer.Typer(
 
 Worker = Annotated[int, typer.Option(hidden=True, help="Run as this worker of several.")]
 app.command("help", hidden=True, epilog="Example: edgecache help keys generate")(print_help)
+app.command("man", hidden=True, epilog="Example: edgecache man share/man")(write_man_pages)
 app.command(epilog="Example: edgecache serve http://127.0.0.1:8000 --listen 127.0.0.1:8080")(
     site.serve
 )
@@ -202,6 +204,9 @@ def check(
     settings: Annotated[
         bool, typer.Option("--settings", help="Tell every number, its bounds and why.")
     ] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Tell the JSON schema of a file, for editors.")
+    ] = False,
     files: Annotated[
         bool, typer.Option("--files/--no-files", help="Open the files that it names.")
     ] = True,
@@ -210,7 +215,9 @@ def check(
     """Tell every problem of a configuration file at once, each with its place."""
     if settings:
         print_settings(as_json=as_json)
-    if file is not None or not settings:
+    if schema:
+        print_schema()
+    if file is not None or not (settings or schema):
         check_file(file or config, files=files, as_json=as_json)
 
 

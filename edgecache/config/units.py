@@ -24,6 +24,8 @@ _SIZE = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,6}))?\s*([A-Za-z]{1,3})")
 _DURATION = re.compile(
     "".join(rf"(?:([0-9]{{1,12}}(?:\.[0-9]{{1,6}})?)\s*{unit}\s*)?" for unit in _SECONDS)
 )
+SIZE_PATTERN = r"^\s*[0-9]{1,18}(\.[0-9]{1,6})?\s*([KMGTkmgt][Ii]?)?[Bb]\s*$"  # of a schema
+DURATION_PATTERN = rf"^(?=.*[0-9])\s*{_DURATION.pattern}$"
 _OF_TIME = re.compile(r"(?<!per)_s(_(min|max|default))?")
 
 

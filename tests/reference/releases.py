@@ -1,0 +1,21 @@
+"""Since which version a field is there: `fields-0.1.0.txt` has those of 0.1.0 for ever."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+FIRST = "0.1.0"
+LATER: dict[tuple[str, str], str] = {}
+"""Fields that came after it, by model and name: the version that had them first."""
+
+
+@cache
+def first_fields() -> frozenset[tuple[str, str]]:
+    lines = Path(__file__).with_name("fields-0.1.0.txt").read_text().split()
+    return frozenset((model, name) for model, _, name in (one.partition(".") for one in lines))
+
+
+def since(model: str, name: str) -> str:
+    """The version of a field. KeyError: one that is new, and has no row in LATER."""
+    return FIRST if (model, name) in first_fields() else LATER[model, name]

@@ -1,6 +1,7 @@
 """The command line: `edgecache COMMAND`. Heavy modules are imported by the command that needs them.
 
 `main` the app: up, edge, regional, control, origin, check, reload, upgrade, explain;
+`asked_command` the app with nothing but what was asked for;
 `health` health, drain and undrain;
 `dev` dev and clock: an installation for tests, and its clock;
 `serve` serve and init: one site in front of one origin;

@@ -7,6 +7,7 @@ them. Exit codes: 0 done; 1 failed; 2 usage or configuration error.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,7 @@ from edgecache.cli import control as control_commands
 from edgecache.cli import dev as dev_mode
 from edgecache.cli import serve as site
 from edgecache.cli import sign as signing
+from edgecache.cli.asked_command import for_arguments
 from edgecache.cli.check import check_file, print_schema, print_settings
 from edgecache.cli.client import control_of, names_control
 from edgecache.cli.help import SubjectGroup, list_whole, print_help
@@ -81,7 +83,7 @@ list_whole(app)
 
 def main() -> None:
     """Run the command line."""
-    app(prog_name="edgecache")
+    for_arguments(app, sys.argv[1:])(prog_name="edgecache")
 
 
 def _version(wanted: bool) -> None:

@@ -251,8 +251,7 @@ def _choice(where: RoutedRequest, table: RouteTable) -> BehaviorMatch:
 def _matched_name(host: bytes, table: RouteTable) -> str:
     if host in table.exact:
         return text(host)
-    suffixes = (suffix for suffix, _ in table.wildcard if host.endswith(suffix))
-    return "*" + text(next(suffixes, b""))
+    return "*" + text(table.wildcard_suffix(host) or b"")
 
 
 def _admission(where: RoutedRequest, entrance: EntryPoint, now: float) -> AccessExplanation:

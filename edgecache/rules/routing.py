@@ -113,12 +113,17 @@ class RouteTable:
     """Every name that leads to a site of one generation."""
 
     exact: dict[bytes, Site | None]  # None: the name of one that is disabled or unavailable
-    wildcard: tuple[tuple[bytes, Site | None], ...]  # (".example.com", site), the longest first
+    wildcard: Mapping[bytes, Site | None]  # by what a host ends in: ".example.com"
     by_id: dict[str, Site]
     any_host: Site | None
     unavailable: Mapping[bytes, UnavailableSite] = field(default_factory=dict)  # by name
     location_limits: tuple[RateLimit, ...] = ()  # that stand before those of each behavior
     ip_sets: Mapping[str, AddressRanges] = field(default_factory=dict)  # what is known, by name
+    wildcard_bytes_max: int = field(init=False)  # of the longest
+
+    def __post_init__(self) -> None:
+        longest = max(map(len, self.wildcard), default=0)
+        object.__setattr__(self, "wildcard_bytes_max", longest)
 
     def site(self, host: bytes) -> Site | None:
         """The site that answers to `host` (lower case, no port): exact, then wildcard, then any.
@@ -127,16 +132,23 @@ class RouteTable:
         """
         if host in self.exact:
             return self.exact[host]
-        for suffix, site in self.wildcard:
-            if host.endswith(suffix):
-                return site
-        return self.any_host
+        suffix = self.wildcard_suffix(host)
+        return self.any_host if suffix is None else self.wildcard[suffix]
+
+    def wildcard_suffix(self, host: bytes) -> bytes | None:
+        """The longest of `wildcard` that `host` ends in, in no more steps than that has labels."""
+        at = host.find(b".", max(0, len(host) - self.wildcard_bytes_max))
+        while at >= 0:
+            if host[at:] in self.wildcard:
+                return host[at:]
+            at = host.find(b".", at + 1)
+        return None
 
     def unavailable_site(self, host: bytes) -> UnavailableSite | None:
         """The one whose name `host` is; None when another answers to it, or nobody."""
         if host in self.exact:
             return self.unavailable.get(host)
-        wild = next((suffix for suffix, _ in self.wildcard if host.endswith(suffix)), None)
+        wild = self.wildcard_suffix(host)
         return self.unavailable.get(b"*" if wild is None else b"*" + wild)
 
     def gives_494(self, host: bytes) -> bool:
@@ -242,8 +254,7 @@ def compile_routes(
             elif folded:
                 exact[folded] = site
     unavailable = _names_held(config.unavailable, exact, wildcard, taken=any_host is not None)
-    longest_first = sorted(wildcard.items(), key=lambda item: -len(item[0]))
-    names = exact, tuple(longest_first), by_id, any_host, unavailable
+    names = exact, wildcard, by_id, any_host, unavailable
     return RouteTable(*names, limits, world.ip_sets)
 
 

@@ -16,6 +16,7 @@ from edgecache.cli.main import app
 WITHOUT_JSON = {
     **dict.fromkeys(("edge", "regional", "control", "origin"), "run until they are stopped"),
     "help": "text for people",
+    "man": "writes files for man(1)",
     **dict.fromkeys(
         ("distributions get", "policies get", "bucket policy", "secrets origin", "secrets edge"),
         "print JSON in any case",

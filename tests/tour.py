@@ -91,7 +91,7 @@ def fetched(play: Play, target: str) -> None:
 def hit(trace: Trace) -> None:
     """The first hit of an object: its head is in no cache yet."""
     play = Play(Scene(regional=False))
-    play.counters.distributions["EPLAY"].results["Hit"]  # made with the first one of a process
+    play.counters.distributions["EPLAY"].behaviors["*"]["Hit"]  # made with the first one
     fetched(play, "/a")
     with trace.watching():
         sends(play, "/a")

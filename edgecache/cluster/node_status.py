@@ -8,10 +8,12 @@ import msgspec
 
 from edgecache.cluster.log_readers import LogSubscription
 from edgecache.observe.counters import Sample
+from edgecache.observe.distribution_counters import BehaviorSample
 
 Word = Annotated[str, msgspec.Meta(max_length=64)]
 Name = Annotated[str, msgspec.Meta(max_length=255)]
 Line = Annotated[str, msgspec.Meta(max_length=300)]
+Key = Annotated[str, msgspec.Meta(max_length=640)]  # an id, a path pattern of 255, and a result
 Reason = Annotated[str, msgspec.Meta(max_length=1_024)]
 Number = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -42,6 +44,8 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     pid: Number
     generation: Number
     sample: Sample
+    behaviors: dict[Key, BehaviorSample] = {}  # see `DistributionTable.behaviors`
+    store_oldest_s: float | None = None  # since the oldest entry came; None: there is none
     certificates: dict[Name, float] = {}  # when those read from files end (epoch seconds)
     certificate_begins: dict[Name, float] = {}  # since when they are valid
     unready: dict[Word, Reason] = {}  # why it is not ready, by word (`runtime/inherited.py`)

@@ -54,3 +54,8 @@ class Tokens:
             return None
         age_s = self._clock() - made.timestamp()
         return name.decode() if -SKEW_S_MAX <= age_s <= AGE_S_MAX else None
+
+    def age_s(self, token: str) -> float:
+        """How old a token that was verified is; negative where its maker's clock is ahead."""
+        _, made = self._signer.unsign(token, return_timestamp=True)
+        return self._clock() - made.timestamp()

@@ -45,6 +45,9 @@ from edgecache.control.cloudfront.functions import function_tester
 from edgecache.control.cloudfront.key_value_data import KeyValueEndpoint
 from edgecache.control.cloudfront.operations import actions
 from edgecache.control.cloudfront.origin_reach import unreachable_origins
+from edgecache.control.dashboard.dashboard import Dashboard
+from edgecache.control.dashboard.session_handlers import SessionAdmission
+from edgecache.control.dashboard.sessions import Sessions
 from edgecache.control.nodes import explain as explain_nodes
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.control_group import ControlGroup, ControlIdentity
@@ -70,7 +73,7 @@ from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.certificates import IssuedCertificates
 from edgecache.control.state.change_notifications import ChangeListener
 from edgecache.control.state.database import UNASKED, StateDatabase
-from edgecache.control.state.database_thread import DeferredWrites, StateThread
+from edgecache.control.state.database_thread import DeferredWrites, StateRun, StateThread
 from edgecache.control.state.invalidations import Invalidations
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.migrations import BEFORE
@@ -84,6 +87,7 @@ from edgecache.node.control_state import StateBeat, open_state
 from edgecache.node.machines import Machines
 from edgecache.runtime.dev_mode import DevMode, SeededBytes, clocks_of
 from edgecache.runtime.environment import (
+    DaemonThread,
     machine_name,
     pause,
     restart_on_failure,
@@ -143,40 +147,50 @@ def _application(
     is_new, ids = not log.last_seq, SeededBytes(None if dev is None else dev.seed)
     catalog = _published(config, state, log, CatalogWorld(clocks.wall, ids, dev is not None))
     barrier, group = _leases(config, state, clocks.steady, log)
-    everywhere = barrier if group is None else group
-    invalidations = Invalidations(state, log, everywhere, clocks.wall, ids)
+    invalidations = Invalidations(state, log, group or barrier, clocks.wall, ids)
     nodes = NodeRegistry(steady_clock())
     found = _all_nodes(config, nodes, group, secrets, machines)
-    world = ProbeEnvironment(
-        partial(_groups, catalog, found), exchange, steady_clock(), pause, os.urandom, thread.run
-    )
-    canary = _canary(config.control, invalidations, world, state)
+    groups = partial(_groups, catalog, found)
+    canary = _canary(config.control, invalidations, groups, state, thread.run)
     control = ControlServices(
         log, nodes, barrier, lambda: load(path), secrets.tokens, secrets.admission,
         catalog.publish, lambda: catalog.published.unavailable, canary, thread.run,
         str(path.resolve()), lambda: catalog.file, DrainedNodes(state),
         group=group, everywhere=found, usage=ProcessUsage(wall_clock).figures,
     )  # fmt: skip
-    app = control_app(control, _names(config), KeyAdmission(secrets.callers))
+    dashboard = _dashboard(control, secrets, invalidations, Path(config.state_dir))
+    admission = KeyAdmission(secrets.callers, dashboard.sessions)
+    app = control_app(control, _names(config), admission)
     issuance, certificates = certificate_services(catalog, nodes, secrets)
     issuance.is_mine = partial(thread.run, partial(state.holds, ORDERS))
     works: list[Work] = [secrets.watch, partial(machines.watch, thread.run), issuance.run]
     works += [] if canary is None else [partial(canary.run, config.control.canary_s)]
-    app.router.lifespan_context = _lifespan_with([*works, *_beats(state, thread, group, found)])
+    works += [*dashboard.works(), *_beats(state, thread, group, found)]
+    app.router.lifespan_context = _lifespan_with(works)
     shared = ApiWorld(
-        catalog, invalidations, partial(_is_deployed, log, everywhere), thread.run,
+        catalog, invalidations, partial(_is_deployed, log, group or barrier), thread.run,
         _function_tester(catalog), None if dev is None else partial(_settled, log, barrier),
     )  # fmt: skip
     made = _access_keys(state, thread, secrets)
     keys = AccessKeyHandlers(made, secrets.callers, catalog, thread.run)
-    enrollment = machines.enrollment(catalog, secrets.tokens, secrets.part, thread.run)
-    asking = _node_handlers(shared, control, (secrets, machines), clocks.wall)
-    handlers = {**keys.handlers(), **enrollment.handlers(), **asking, **certificates}
+    handlers = {**keys.handlers(), **certificates, **dashboard.handlers()}
+    handlers |= machines.enrollment(catalog, secrets.tokens, secrets.part, thread.run).handlers()
+    handlers |= _node_handlers(shared, control, (secrets, machines), clocks.wall)
     if dev is not None:
         again = StateReset(state, log, catalog, made, ids.restart)
         handlers |= _dev_handlers(dev, control, again, secrets, is_new=is_new)
-    app.router.routes += _operator_routes(shared, secrets, handlers)
+    app.router.routes += _operator_routes(shared, secrets, handlers, admission)
     return app, partial(_end, log, thread)
+
+
+def _dashboard(
+    control: ControlServices, secrets: ControlSecrets, invalidations: Invalidations, folder: Path
+) -> Dashboard:
+    """The dashboard, whose sessions end with operators' secrets."""
+    sessions = Sessions(secrets.operators, secrets.callers, control.wall, os.urandom)
+    secrets.tell_operators(sessions.use)
+    browsers = SessionAdmission(sessions, steady_clock())
+    return Dashboard(control, browsers, invalidations, folder, DaemonThread("dashboard"))
 
 
 def _is_deployed(log: ControlLog, everywhere: Barrier | ControlGroup, generation: int) -> bool:
@@ -251,9 +265,14 @@ def _leases(
 
 
 def _canary(
-    control: Control, invalidations: Invalidations, world: ProbeEnvironment, state: StateDatabase
+    control: Control,
+    invalidations: Invalidations,
+    groups: Callable[[], list[WorkerGroup]],
+    state: StateDatabase,
+    run: StateRun,
 ) -> StalenessProbe | None:
     """The probe that the file asks for, if it does."""
+    world = ProbeEnvironment(groups, exchange, steady_clock(), pause, os.urandom, run)
     return StalenessProbe(invalidations, world, ProbeVersion(state)) if control.canary_s else None
 
 
@@ -299,7 +318,10 @@ def _groups(catalog: Catalog, nodes: InstallationNodes) -> list[WorkerGroup]:
 
 
 def _operator_routes(
-    shared: ApiWorld, secrets: ControlSecrets, handlers: Mapping[str, RouteHandler]
+    shared: ApiWorld,
+    secrets: ControlSecrets,
+    handlers: Mapping[str, RouteHandler],
+    admission: KeyAdmission,
 ) -> list[Route]:
     """The routes of both APIs for operators."""
     callers = secrets.callers
@@ -309,7 +331,7 @@ def _operator_routes(
     return [
         api.route(),
         values.route(),
-        *starlette_routes({**own, **handlers}, KeyAdmission(callers)),
+        *starlette_routes({**own, **handlers}, admission),
     ]
 
 

@@ -243,10 +243,8 @@ class Inspector:
 
 def store_stats(who: Who, tier: Tier, now: float) -> StoreStats:
     """Figures of a node's store."""
-    oldest = tier.store.oldest()
-    oldest_s = None if oldest is None else round(now - oldest.head.received_at, 3)
     sample = tier.world.counters.snapshot()
-    return StoreStats(*who, tier.store.budget_bytes, oldest_s, sample)
+    return StoreStats(*who, tier.store.budget_bytes, tier.store.oldest_s(now), sample)
 
 
 def store_objects(who: Who, store: MemoryStore, wanted: InventoryQuery, now: float) -> StoreObjects:

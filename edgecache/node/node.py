@@ -479,16 +479,16 @@ class Node:
 
     def _status(self) -> NodeStatus:
         self.listener.settle()
-        self.listener.request_log.counters.tasks = len(asyncio.all_tasks())
+        counters, store = self.listener.request_log.counters, self.listener.frontend.tier.store
+        counters.tasks = len(asyncio.all_tasks())
         self.measure()
         return NodeStatus(
-            role=self.role,
-            location=self.location,
+            role=self.role, location=self.location, address=self.address, pid=self.pid,
             instance=self.follower.instance if self.follower is not None else "",
-            address=self.address,
-            pid=self.pid,
             generation=self.generation,
-            sample=self.listener.request_log.counters.snapshot(),
+            sample=counters.snapshot(),
+            behaviors=counters.distributions.behaviors(),
+            store_oldest_s=store.oldest_s(wall_clock()),
             unready=self._unready(),
             clock=wall_clock(),
             release=__version__,
@@ -496,4 +496,4 @@ class Node:
             reset=0 if self.reset is None else self.reset.number,
             certificates={} if self.certificates is None else dict(self.certificates.ends),
             certificate_begins={} if self.certificates is None else dict(self.certificates.begins),
-        )
+        )  # fmt: skip

@@ -1,18 +1,24 @@
-"""Requests by distribution and result: how many, their bytes, status classes and durations.
+"""Requests by distribution, behavior and result: how many, their bytes, statuses and durations.
 
 Law: a distribution met stays for the life of the process, so that no count goes down; those beyond
 NAMES_MAX are `other`, and what is for none of them (a name nobody has, a head that cannot be read)
-is `none`. The data path adds to the attributes itself.
+is `none`. So do behaviors, of which a process tells BEHAVIORS_MAX apart, by their path patterns;
+what was refused before one was found is of the pattern ``. The data path adds to the attributes
+itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from edgecache.observe.histogram import Histogram, HistogramSample
+import msgspec
+
+from edgecache.observe.histogram import Count, Histogram, HistogramSample
 from edgecache.observe.labeled_series import NAMES_MAX, OTHER, SEPARATOR
 
 NONE = "none"
+PATTERN_CHARS_MAX = 255  # CloudFront's for a path pattern
+BEHAVIORS_MAX = 256  # of a process: some 75 are CloudFront's quota of one distribution
 STATUS_CLASSES = 10  # by the first of three digits; 0 is a viewer who left before an answer
 
 
@@ -39,15 +45,54 @@ class ResultTable(dict[str, ResultCounters]):
         return made
 
 
+class BehaviorTable(dict[str, ResultTable]):
+    """Those of a distribution's behaviors by path pattern, made when they are first asked for.
+
+    `met` holds the tables of all distributions.
+    """
+
+    def __init__(self, met: list[ResultTable]) -> None:
+        self._met = met
+
+    def __missing__(self, pattern: str) -> ResultTable:
+        if len(self._met) >= BEHAVIORS_MAX and pattern != OTHER:
+            return self[OTHER]
+        made = self[pattern] = ResultTable()
+        self._met.append(made)
+        return made
+
+
+class BehaviorSample(msgspec.Struct, frozen=True, array_like=True):
+    """Requests of one result to a behavior, as they travel: bytes sent, and counts of durations by
+    the bounds of `histogram.SECONDS`, as far as the last that is not zero.
+    """
+
+    bytes_out: Count
+    times: tuple[Count, ...]
+
+
 class DistributionCounters:
     """Requests to one distribution. `statuses` is indexed by class."""
 
-    __slots__ = ("bytes_in", "results", "statuses")
+    __slots__ = ("behaviors", "bytes_in", "statuses")
 
-    def __init__(self) -> None:
+    def __init__(self, met: list[ResultTable] | None = None) -> None:
         self.bytes_in = 0  # heads and bodies
-        self.results = ResultTable()
+        self.behaviors = BehaviorTable([] if met is None else met)
         self.statuses = [0] * STATUS_CLASSES
+
+    @property
+    def results(self) -> Mapping[str, ResultCounters]:
+        """The sum of its behaviors, by result."""
+        if len(self.behaviors) == 1:
+            return next(iter(self.behaviors.values()))
+        sums = ResultTable()
+        for results in self.behaviors.values():
+            for result, one in results.items():
+                of_result = sums[result]
+                of_result.bytes_out += one.bytes_out
+                of_result.time_taken.add(one.time_taken)
+        return sums
 
     @property
     def bytes_out(self) -> int:
@@ -74,7 +119,7 @@ class DistributionCounters:
         self.bytes_in += other.bytes_in
         self.statuses = [a + b for a, b in zip(self.statuses, other.statuses, strict=True)]
         for result, theirs in other.results.items():
-            ours = self.results[result]
+            ours = self.behaviors[""][result]
             ours.bytes_out += theirs.bytes_out
             ours.time_taken.add(theirs.time_taken)
 
@@ -82,11 +127,28 @@ class DistributionCounters:
 class DistributionTable(dict[str, DistributionCounters]):
     """Counters by a distribution's id, made when they are first asked for; empty: of none."""
 
+    def __init__(self) -> None:
+        self._met: list[ResultTable] = []
+
     def __missing__(self, id: str) -> DistributionCounters:
         if id and len(self) >= NAMES_MAX and id != OTHER:
             return self[OTHER]
-        made = self[id] = DistributionCounters()
+        made = self[id] = DistributionCounters(self._met)
         return made
+
+    def clear(self) -> None:
+        """Count from zero, and forget all that was met."""
+        super().clear()
+        self._met.clear()
+
+    def behaviors(self) -> dict[str, BehaviorSample]:
+        """What each behavior was asked, by distribution, path pattern and result."""
+        return {
+            SEPARATOR.join((id or NONE, _shown(pattern), result)): _sample(one)
+            for id, counters in self.items()
+            for pattern, results in counters.behaviors.items()
+            for result, one in results.items()
+        }
 
     def total(self) -> DistributionCounters:
         """The sum of all."""
@@ -119,3 +181,14 @@ class DistributionTable(dict[str, DistributionCounters]):
         for id, counters in self.items():
             for result, one in counters.results.items():
                 yield (id or NONE) + SEPARATOR + result, one
+
+
+def _sample(counters: ResultCounters) -> BehaviorSample:
+    times = counters.time_taken.counts
+    last = next((n for n in range(len(times), 0, -1) if times[n - 1]), 0)
+    return BehaviorSample(counters.bytes_out, tuple(times[:last]))
+
+
+def _shown(pattern: str) -> str:
+    """A path pattern as a key may have it."""
+    return pattern[:PATTERN_CHARS_MAX].replace(SEPARATOR, " ")

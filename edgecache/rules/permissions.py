@@ -114,6 +114,12 @@ REST: dict[str, Permission] = {
     "health": Permission((*Action,), EVERY_KEY),
     "openapi": Permission((*Action,), EVERY_KEY),
     "docs": Permission((*Action,), EVERY_KEY),
+    **{name: Permission((*Action,), EVERY_KEY) for name in (
+        "dashboard_page", "dashboard_asset", "create_session", "get_session", "delete_session",
+    )},
+    **{name: Permission(_READ) for name in (
+        "dashboard_live", "dashboard_series",
+    )},
     "list_nodes": Permission(_READ),
     "metrics": Permission(_READ),
     "store_stats": Permission(_READ),
@@ -135,7 +141,7 @@ REST: dict[str, Permission] = {
     "cut_release": Permission((Action.RELEASE,), "id"),
     "activate_release": Permission((Action.RELEASE,), "id"),
     "delete_release": Permission((Action.RELEASE,), "id"),
-}
+}  # fmt: skip
 """By the name in `routes`; `distribution` is a value of the path. All others need a key without
 limits: access keys themselves, adoption, reloads, nodes."""
 

@@ -190,10 +190,10 @@ class RequestLog:
         """A request ended at `now` (epoch seconds), `taken_s` after its first byte."""
         counters = self.counters
         result = outcome.result = logged_result(outcome.status, outcome.result)
-        of_site = counters.distributions[summary.distribution]
-        of_site.statuses[outcome.status // 100] += 1
-        of_site.bytes_in += summary.bytes_in
-        of_result = of_site.results[result]
+        site = counters.distributions[summary.distribution]
+        site.statuses[outcome.status // 100] += 1
+        site.bytes_in += summary.bytes_in
+        of_result = site.behaviors[r.behavior.path_pattern if (r := outcome.route) else ""][result]
         of_result.bytes_out += outcome.bytes_out
         of_result.time_taken.observe(taken_s)
         if result is CacheResult.MISS:

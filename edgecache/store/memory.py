@@ -131,6 +131,11 @@ class MemoryStore:
         """What has been here longest, of the newest under each key."""
         return next(iter(self._index.values()), None)
 
+    def oldest_s(self, now: float) -> float | None:
+        """How long ago that came, by `now` (epoch seconds); None: it is empty."""
+        oldest = self.oldest()
+        return None if oldest is None else round(now - oldest.head.received_at, 3)
+
     def leaves_first(self, entry: Entry) -> bool:
         """Whether `entry` makes room before all that is still of use."""
         return self._eviction.leaves_first(entry)

@@ -63,7 +63,7 @@ def hit_remembered(play: Play, counted: Counted, target: str = "/a") -> None:
 
 
 def hit_of_the_first_time(play: Play, counted: Counted) -> None:
-    play.counters.distributions["EPLAY"].results["Hit"]  # counters of a result are made once
+    play.counters.distributions["EPLAY"].behaviors["*"]["Hit"]  # made once
     with counted:
         sends(play, "/a")
 
@@ -180,7 +180,7 @@ def test_a_hit_of_http2_of_the_first_time_costs_no_more_calls() -> None:
     try:
         browser = Http2Browser(play).asks("/a")
         play.origin.answers(200, "body", cache="max-age=600")
-        play.counters.distributions["EPLAY"].results["Hit"]
+        play.counters.distributions["EPLAY"].behaviors["*"]["Hit"]
         calls = []
         for _ in range(2):
             counted.calls, head = 0, browser.head("/a")

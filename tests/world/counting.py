@@ -26,7 +26,7 @@ def count(counters: Counters, *all_counted: Counted) -> Counters:
         of_site = counters.distributions[one.distribution]
         of_site.statuses[one.status // 100] += one.times
         of_site.bytes_in += one.bytes_in * one.times
-        of_result = of_site.results[one.result]
+        of_result = of_site.behaviors["*"][one.result]
         of_result.bytes_out += one.bytes_out * one.times
         for _ in range(one.times):
             of_result.time_taken.observe(one.taken_s)

@@ -159,10 +159,19 @@ class CallerAuthentication:
             raise self._refused(proof, request)
         assert isinstance(proof, SignatureVerified)
         key = self._keys[proof.access_key_id]
-        if now - self.used_at.get(key.access_key_id, -USE_NOTED_S) >= USE_NOTED_S:
-            self.used_at[key.access_key_id] = now
-            self.on_use(key.access_key_id, now)
+        self.note_use(key.access_key_id)
         return Caller(key.name, key.limits)
+
+    def key(self, access_key_id: str) -> AccessKey | None:
+        """The access key of an id that counts now."""
+        return self._keys.get(access_key_id)
+
+    def note_use(self, access_key_id: str) -> None:
+        """An access key admits somebody now."""
+        now = self._clock()
+        if now - self.used_at.get(access_key_id, -USE_NOTED_S) >= USE_NOTED_S:
+            self.used_at[access_key_id] = now
+            self.on_use(access_key_id, now)
 
     def _names_known_key(self, request: Request) -> bool:
         """Whether a request is signed by, or says so of, an access key of this installation."""
@@ -170,7 +179,7 @@ class CallerAuthentication:
         return any(f"={id}/" in shown for id in self._keys)
 
     def _secret(self, access_key_id: str) -> str | None:
-        key = self._keys.get(access_key_id)
+        key = self.key(access_key_id)
         return None if key is None else key.secret_access_key
 
     def _refused(self, proof: SignatureRejected, request: Request) -> ApiError:

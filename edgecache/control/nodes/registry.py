@@ -34,6 +34,10 @@ _NOT_A_PROBLEM = frozenset({Unready.DRAINING, Unready.STARTING})
 PLACE_NODES_MAX = RUNS_PER_SENDER_MAX  # of one location: more have no credentials either
 
 
+ReportObserver = Callable[[str, NodeStatus | None, NodeStatus], None]
+"""Told of each report: a node's name, its report before, None of a run that is new, and this."""
+
+
 class TooManyNodesError(Exception):
     """A new node beyond NODES_MAX, or beyond PLACE_NODES_MAX of its location."""
 
@@ -108,6 +112,7 @@ class NodeRegistry:
         self._reports = itertools.count()
         self._began_at = clock()
         self._reset = 0  # the number of the newest reset: what was counted before counts no more
+        self.on_report: ReportObserver = lambda name, before, after: None
 
     def start_over(self, reset: int) -> None:
         """Forget every node and count until it reports that it has begun anew (dev mode)."""
@@ -138,7 +143,9 @@ class NodeRegistry:
             self._make_room(place_of(name), now)
             self._nodes[key] = _Node(name, status, address, now, number, number)
             self._by_place[place_of(name)] += 1
+            self.on_report(name, None, status)
         elif not _is_another_process(node.status, status):  # else it was overtaken on its way
+            self.on_report(name, node.status, status)
             node.status, node.address = status, address
         self._nodes[key].seen_at, self._nodes[key].last_report = now, number
         # A report may be late on its way: of two, what differs less is nearer to the truth.

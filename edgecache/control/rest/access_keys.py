@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edgecache.control.cloudfront.authentication import ANYBODY, CallerAuthentication
+from edgecache.control.cloudfront.authentication import ANYBODY, Caller, CallerAuthentication
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.rest.auth import OPERATOR, bearer_name, is_signed, require_operator
 from edgecache.control.rest.call import RouteHandler, bounded_body, json_response
@@ -172,24 +173,43 @@ class _Named(msgspec.Struct, frozen=True):
     distribution: str = ""
 
 
+class SessionJudge(Protocol):
+    """Judges requests that browsers make; see `control/dashboard/session_handlers.py`."""
+
+    def admit(self, request: Request, operation: str) -> Caller | None:
+        """Who asks by a session's cookie; None: there is no such session. HTTPException."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class KeyAdmission:
-    """An Admission: by access key where the request is signed; others are not judged here, and
-    are operators in dev mode.
+    """An Admission: by access key where the request is signed, by the cookie of a session where
+    there are `sessions`; others are not judged here, and are operators in dev mode.
     """
 
     callers: CallerAuthentication
+    sessions: SessionJudge | None = None
 
     async def __call__(self, request: Request, operation: str) -> None:
         if not is_signed(request):
-            if self.callers.admits_all and bearer_name(request, self.callers.tokens) is None:
-                request.scope[OPERATOR] = ANYBODY
-            return
-        body = await bounded_body(request)
-        try:
-            caller = self.callers.authenticate(request, body)
-        except ApiError as error:
-            raise HTTPException(error.status, f"{error.code}: {error.message}") from None
+            caller = None if self.sessions is None else self.sessions.admit(request, operation)
+            if caller is None:
+                if self.callers.admits_all and bearer_name(request, self.callers.tokens) is None:
+                    request.scope[OPERATOR] = ANYBODY
+                return
+            body = await bounded_body(request)
+        else:
+            body = await bounded_body(request)
+            try:
+                caller = self.callers.authenticate(request, body)
+            except ApiError as error:
+                raise HTTPException(error.status, f"{error.code}: {error.message}") from None
+        self._require_permission(request, operation, caller, body)
+        request.scope[OPERATOR] = caller.name
+
+    def _require_permission(
+        self, request: Request, operation: str, caller: Caller, body: bytes
+    ) -> None:
         permission = REST.get(operation)
         named = ""
         if permission is not None and permission.distribution == BODY:
@@ -198,7 +218,6 @@ class KeyAdmission:
             named = request.path_params.get(permission.distribution, "")
         if why := refusal(caller.limits, operation, permission, named):
             raise HTTPException(403, f"AccessDenied: {caller.name}: {why}")
-        request.scope[OPERATOR] = caller.name
 
 
 def _named_in(body: bytes) -> str:

@@ -133,7 +133,7 @@ class ControlServices:
         require_reader(request, self.tokens)
         own = request.query_params.get("own") == "1"
         listing = {
-            "nodes": [*map(self._described, (self.nodes if own else self.everywhere).listing())],
+            "nodes": self.described_nodes(own=own),
             "controls": self.everywhere.controls(),
             "refused": self.admission.listing(),
             "generation": self.log.live.generation,
@@ -143,6 +143,10 @@ class ControlServices:
             ],
         }
         return JSONResponse(listing)
+
+    def described_nodes(self, *, own: bool = False) -> list[dict[str, Any]]:
+        """Every process, of this control alone or of all, with its region, lease and drain."""
+        return [*map(self._described, (self.nodes if own else self.everywhere).listing())]
 
     def _described(self, node: dict[str, Any]) -> dict[str, Any]:
         """A node with what its own report does not say: its region, its lease, its drain."""

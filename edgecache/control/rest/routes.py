@@ -341,6 +341,38 @@ ROUTES = (
         "dev_origin_map", "GET", "/_edgecache/origin-map", "Where origins are.", described=False
     ),
     RestRoute("dev_map_origins", "PUT", "/_edgecache/origin-map", "Map origins.", described=False),
+    RestRoute("dashboard_page", "GET", "/", "The dashboard.", type="text/html", described=False),
+    RestRoute(
+        "dashboard_asset",
+        "GET",
+        "/dashboard/assets/{name:path}",
+        "A file of the dashboard.",
+        type="text/plain",
+        described=False,
+    ),
+    RestRoute("create_session", "POST", "/session", "Log in to the dashboard.", described=False),
+    RestRoute("get_session", "GET", "/session", "Who has logged in.", described=False),
+    RestRoute("delete_session", "DELETE", "/session", "Log out.", described=False),
+    RestRoute(
+        "dashboard_live",
+        "GET",
+        "/dashboard/live",
+        "The installation's state, once a second.",
+        type="text/event-stream",
+        described=False,
+    ),
+    RestRoute(
+        "dashboard_series",
+        "GET",
+        "/dashboard/series",
+        "What was counted over time.",
+        query=(
+            ("range", "5m, 1h, 6h, 1d or 7d; 1h unless said otherwise"),
+            ("by", "total, distribution, behavior, location or node"),
+            ("name", "of this one alone"),
+        ),
+        described=False,
+    ),
     RestRoute("openapi", "GET", "/openapi.json", "This description.", described=False),
     RestRoute(
         "docs", "GET", "/docs", "This description, to read.", type="text/html", described=False

@@ -195,6 +195,16 @@ class Invalidations:
         """The nodes that may serve what it removes still."""
         return self._barrier.waiting_for(record.seq)
 
+    def lately(self, since: float, open_max: int, completed_max: int) -> list[InvalidationRecord]:
+        """Those of all distributions in progress, the oldest first, then those Completed since
+        then (epoch seconds), the newest first, of so many that came last.
+        """
+        self.complete_applied()
+        going = self._select("WHERE completed_at IS NULL ORDER BY seq LIMIT ?", (open_max,))
+        newest = "(SELECT seq FROM invalidations ORDER BY seq DESC LIMIT ?)"
+        done = f"WHERE seq IN {newest} AND completed_at >= ? ORDER BY seq DESC"
+        return going + self._select(done, (completed_max, since))
+
     def in_progress(self, distribution: str) -> list[InvalidationRecord]:
         """Those not Completed, the oldest first."""
         self.complete_applied()

@@ -104,7 +104,8 @@ class CachedHit(Struct, eq=False):
         of_site = counters.distributions[answer.route.distribution.id]
         of_site.statuses[answer.status // 100] += times
         of_site.bytes_in += self.bytes_in
-        of_result = of_site.results[logged_result(answer.status, answer.result)]
+        of_behavior = of_site.behaviors[answer.route.behavior.path_pattern]
+        of_result = of_behavior[logged_result(answer.status, answer.result)]
         of_result.bytes_out += self.bytes_out
         of_result.time_taken.counts[0] += times
         self.bytes_in = self.bytes_out = 0

@@ -26,6 +26,7 @@ from edgecache.control.rest.log_readers import log_reader_handlers
 from edgecache.control.rest.openapi import openapi_document
 from edgecache.control.rest.routes import DESCRIBED, ROUTES, starlette_routes
 from tests.control.cloudfront.desk import open_desk
+from tests.control.dashboard.browser import Browsed
 from tests.control.rest.test_app import Place
 from tests.control.rest.test_key_values import key_value_contents
 from tests.world.credentials import signs
@@ -35,7 +36,8 @@ def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> 
     place: Any = Place(tmp_path / "control")
     folder = tmp_path / "desk"
     folder.mkdir()
-    with closing(place.state), open_desk(folder) as desk:
+    browsed = Browsed(tmp_path / "browsed")
+    with closing(place.state), closing(browsed.state), open_desk(folder) as desk:
         admission = NodeAdmission(lambda *_: (CredentialVerdict.MALFORMED, ""), place.clock)
         nodes = ConfiguredNodes(_nobody, signs)
         handlers = {
@@ -50,6 +52,7 @@ def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> 
             **log_reader_handlers(place.control),
             **key_value_contents(place).handlers(),
             **DevHandlers(*[cast(Any, None)] * 8).handlers(),
+            **browsed.dashboard.handlers(),
             **CertificateServices(Config, Challenges(), dict, admission, dict).handlers(),
         }
         served = {(route.path, name) for route in place.app.routes for name in route.methods}

@@ -28,7 +28,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         *("token", "access-keys", "api", "keys", "sign-url", "sign-cookies"),
         *("explain-signature", "secrets"),
     ),
-    "One role alone": ("edge", "regional", "control", "origin"),
+    "One role alone": ("edge", "regional", "control", "origin", "nameserver"),
 }
 OTHERS = "More"
 _WHOLE = 10_000  # columns: no first sentence is longer

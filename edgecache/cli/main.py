@@ -186,6 +186,20 @@ def control(
         raise typer.Exit(start.part(_loaded(config), config, "control"))
 
 
+@app.command(epilog="Example: edgecache nameserver --config edgecache.toml")
+def nameserver(
+    config: ConfigPath = DEFAULT_CONFIG,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+    worker: Worker = 0,
+) -> None:
+    """The authoritative name server, with all its workers."""
+    from edgecache.supervisor import start
+
+    with _refusals():
+        raise typer.Exit(start.name_server(_loaded(config), config, worker))
+
+
 @app.command(epilog="Example: edgecache origin --config edgecache.toml")
 def origin(
     config: ConfigPath = DEFAULT_CONFIG,

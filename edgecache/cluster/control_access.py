@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from edgecache.cluster.credentials import NAME_SERVER
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.checks.configuration import own_addresses
 from edgecache.config.listen import Address, TcpAddress, UnixAddress, speaks_tls, tcp_address
@@ -195,5 +196,6 @@ def installation_addresses(config: Config) -> list[Address]:
     """Every address of this installation, its supervisors' and control's socket files included."""
     parts = ["", "control", "bucket", *(one.place for one in config.regional_tier)]
     parts += [f"edge-{location.name}" for location in config.locations]
+    parts += [] if config.dns is None else [NAME_SERVER]
     sockets = (supervisor_socket(config.state_dir, part) for part in parts)
     return [*own_addresses(config), *sockets, control_socket(config)]

@@ -28,6 +28,7 @@ from edgecache.rules.replay_window import ReplayMemory, ReplayVerdict
 
 AUTH_SCHEME = "Edgecache"  # of Authorization (RFC 9110 §11.4), towards control
 CONTROL, REGIONAL = "control", "regional"  # places of one process; an edge's is `edge-LOCATION`
+NAME_SERVER = "nameserver"  # the place of its workers
 _NAMED_REGIONAL = "regional-"  # and the name of one of several regional caches
 ASKING = ("edge-", _NAMED_REGIONAL)  # how those begin that ask regional caches
 AGE_S_MAX = 60.0  # a request waits for its turn at most so long, and a clock may be behind
@@ -43,7 +44,7 @@ _CREDENTIAL = re.compile(
     rb"(1\.([A-Za-z0-9_-]{1,64})\.(([A-Za-z0-9-]{1,100})\.[0-9a-f]{16})"
     rb"\.([0-9]{1,18})\.([0-9]{1,12}))\.([A-Za-z0-9+/]{43}=)"
 )
-_EDGE_WORKER = re.compile(r"(edge-[A-Za-z0-9-]{1,64})-[0-9]{1,9}")
+_WORKER = re.compile(r"(edge-[A-Za-z0-9-]{1,64}|nameserver)-[0-9]{1,9}")
 _PART = re.compile(r"part:([A-Za-z0-9-]{1,100})((?::[a-z]+=[A-Za-z0-9+/]{43}=)+)")
 
 
@@ -207,8 +208,8 @@ def content_digest(body: bytes) -> str:
 
 
 def place_of(name: str) -> str:
-    """The place of the process `name`: workers of a location share one."""
-    worker = _EDGE_WORKER.fullmatch(name)
+    """The place of the process `name`: workers of a location share one, and name servers."""
+    worker = _WORKER.fullmatch(name)
     return worker[1] if worker else name
 
 
@@ -225,6 +226,11 @@ def is_edge(name: str) -> bool:
 def is_regional(name: str) -> bool:
     """Whether a process, or a place, is a regional cache's."""
     return name == REGIONAL or name.startswith(_NAMED_REGIONAL)
+
+
+def is_name_server(name: str) -> bool:
+    """Whether a process, or a place, is a name server's."""
+    return place_of(name) == NAME_SERVER
 
 
 def receiving_key(secret: str, at: str) -> bytes:

@@ -42,7 +42,7 @@ FORMER = ".before-enrollment"  # appended to the name of a file that is replaced
 HOST = server_name(CONTROL)
 NAMED = {"sni_hostname": HOST}  # httpcore's extension: asked for by SNI, and verified
 
-_PLACE = re.compile(r"regional(-[A-Za-z0-9-]{1,64})?|edge-[A-Za-z0-9-]{1,64}")
+_PLACE = re.compile(r"regional(-[A-Za-z0-9-]{1,64})?|edge-[A-Za-z0-9-]{1,64}|nameserver")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 

@@ -22,13 +22,15 @@ class ReportAnswer(msgspec.Struct, frozen=True):
     """Control's answer to a report: the generation there is, and whether viewers go elsewhere.
 
     `drained_caches` are the regional caches that are to be asked last, by name; `log_readers` who
-    reads the logs of nodes as they come.
+    reads the logs of nodes as they come; `closed_locations` those that are away or drain, for who
+    sends viewers to locations.
     """
 
     generation: int = 0
     drain: bool = False
     drained_caches: tuple[str, ...] = ()
     log_readers: tuple[LogSubscription, ...] = ()
+    closed_locations: tuple[str, ...] | None = None  # it does not say: as it was
 
 
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):

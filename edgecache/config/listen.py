@@ -164,6 +164,16 @@ def reaches_out(address: Address) -> bool:
     return isinstance(address, TcpAddress) and not address.is_loopback
 
 
+def dns_addresses(config: Config) -> list[Address]:
+    """Where the name server of a configuration that has passed the checks answers, if it has one:
+    at each address by UDP and by TCP.
+    """
+    settings = config.dns
+    listening = [] if settings is None else [tcp_address(text) for text in settings.listen]
+    datagrams = [UdpAddress(one.host, one.port) for one in listening]
+    return [*datagrams, *listening]
+
+
 def viewer_ports(location: Location) -> ViewerPorts:
     """The ports of a location that has passed the checks."""
     plain = parse_listen(location.listen, "")

@@ -22,6 +22,9 @@ from edgecache.config.caches import Location as Location
 from edgecache.config.caches import RegionalCache as RegionalCache
 from edgecache.config.caches import Reserve as Reserve
 from edgecache.config.caches import ViewerProtocol as ViewerProtocol
+from edgecache.config.dns import DnsLatency as DnsLatency
+from edgecache.config.dns import DnsLocation as DnsLocation
+from edgecache.config.dns import DnsSettings as DnsSettings
 from edgecache.config.functions import FunctionAssociation as FunctionAssociation
 from edgecache.config.functions import FunctionConfig as FunctionConfig
 from edgecache.config.functions import PythonHookConfig as PythonHookConfig
@@ -458,6 +461,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reserve: Reserve | None = None
     locations: tuple[Location, ...] = ()
     bucket: Bucket | None = None
+    dns: DnsSettings | None = None
     distributions: tuple[Distribution, ...] = ()
     unavailable: tuple[UnavailableSite, ...] = ()  # control's: what cannot be served as it asks
     revoked_nodes: tuple[str, ...] = ()  # control's: PLACE/INSTANCE of machines it takes no more

@@ -14,6 +14,8 @@ from edgecache.config.model import (
     Cluster,
     Config,
     Disk,
+    DnsLocation,
+    DnsSettings,
     FlowLogSettings,
     LambdaFunctionConfig,
     LimitRate,
@@ -93,4 +95,6 @@ _PLACES: dict[type[Model], str] = {
     Reserve: "reserve",
     Maintenance: "distributions[].default_behavior.maintenance",
     LambdaFunctionConfig: "lambda_functions[]",
+    DnsSettings: "dns",
+    DnsLocation: "dns.locations[]",
 }

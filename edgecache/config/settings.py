@@ -16,6 +16,8 @@ from edgecache.config.model import (
     Cluster,
     Config,
     Disk,
+    DnsLocation,
+    DnsSettings,
     FlowLogSettings,
     LambdaFunctionConfig,
     LimitRate,
@@ -34,6 +36,7 @@ from edgecache.config.model import (
 from edgecache.config.setting import Setting
 
 TIB = 1024 * GIB
+DNS_TTL_S_MAX = 2_147_483_647  # RFC 2181 §8
 TTL_S_MAX = 3_153_600_000  # 100 years: the most CloudFront's console and API accept
 
 SETTINGS: tuple[Setting, ...] = (
@@ -46,6 +49,48 @@ SETTINGS: tuple[Setting, ...] = (
         34_300_800,
         "of a node's certificate, renewed at two thirds of it; 30 days by default, step-ca and "
         "Consul give 1 and 3, and 397 are the most that browsers admit",
+    ),
+    Setting(DnsSettings, "workers", "processes", 1, 64, "one for each core is enough"),
+    Setting(
+        DnsSettings,
+        "ttl_s",
+        "seconds",
+        0,
+        DNS_TTL_S_MAX,
+        "of distributions' addresses, and so how long viewers go to a location that is gone; 60 "
+        "are CloudFront's",
+    ),
+    Setting(
+        DnsSettings,
+        "responses_per_s",
+        "answers",
+        0,
+        10_000_000,
+        "a second by UDP to one prefix (/24, /56), with a second's burst; 0: no limit",
+    ),
+    Setting(
+        DnsSettings,
+        "connections_max",
+        "connections",
+        1,
+        65_536,
+        "by TCP, of each worker; BIND's tcp-clients has 150, NSD's tcp-count 100",
+    ),
+    Setting(
+        DnsSettings,
+        "connection_idle_s_max",
+        "seconds",
+        1,
+        120,
+        "of a TCP connection on which nothing whole comes (RFC 7766 §6.2.3: a few seconds)",
+    ),
+    Setting(
+        DnsLocation,
+        "weight",
+        "percent",
+        0,
+        100,
+        "of the clients it is the closest to; the others go to the next location",
     ),
     Setting(AccessRule, "number", "rule number", 1, 32_766, "as in a network ACL of a VPC"),
     Setting(FlowLogSettings, "interval_s", "seconds", 1, 600, "a VPC's flow logs have 60 or 600"),

@@ -128,6 +128,7 @@ class LogFollower:
         self.failures = 0  # polls failed in a row: above 0, control is away
         self.drained_caches: frozenset[str] = frozenset()  # regional caches, as control said last
         self.drained = False  # whether an operator drains this node, as control said last
+        self.closed_locations: frozenset[str] = frozenset()  # those away, as control said last
         self.log_readers: tuple[LogSubscription, ...] = ()  # who reads this node's log, through it
 
     async def follow(self, after: int, consumer: LogConsumer) -> None:
@@ -226,6 +227,8 @@ class LogFollower:
                 told = msgspec.json.decode(answer.content, type=ReportAnswer)
                 self.drained, self.drained_caches = told.drain, frozenset(told.drained_caches)
                 self.log_readers = told.log_readers
+                if told.closed_locations is not None:
+                    self.closed_locations = frozenset(told.closed_locations)
         return answer.is_success
 
     async def send_log(self, content: bytes) -> bool:

@@ -87,6 +87,7 @@ class Counters:
     refused_credentials: defaultdict[str, int]
     http2_ends: defaultdict[str, int]
     http3_ends: defaultdict[str, int]
+    dns_answers: defaultdict[str, int]
     refused_proxy_headers: defaultdict[str, int]
     miss_first_byte: Histogram
 

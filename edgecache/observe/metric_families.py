@@ -112,6 +112,12 @@ WORDS = {
     "http2_ends": Family(
         "http2_connections_ended", "HTTP/2 connections that we have ended, by error.", ("error",)
     ),
+    "dns_answers": Family(
+        "dns_answers",
+        "Answers of name servers by response code, and queries that were over the rate: dropped, "
+        "or truncated.",
+        ("rcode",),
+    ),
     "http3_ends": Family(
         "http3_connections_ended", "HTTP/3 connections that we have ended, by error.", ("error",)
     ),

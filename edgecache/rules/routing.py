@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from edgecache.config.dns import distribution_label
 from edgecache.config.htpasswd import Htpasswd
 from edgecache.config.model import (
     AccessList,
@@ -238,6 +239,7 @@ def compile_routes(
     wildcard: dict[bytes, Site | None] = {}
     by_id: dict[str, Site] = {}
     any_host = None
+    zone = "" if config.dns is None else config.dns.zone
     for distribution in config.distributions:
         site = None
         if distribution.enabled:
@@ -253,9 +255,17 @@ def compile_routes(
                 wildcard[folded[1:]] = site
             elif folded:
                 exact[folded] = site
+    for distribution in config.distributions if zone else ():
+        exact[_name_in_zone(distribution, zone)] = by_id.get(distribution.id)
     unavailable = _names_held(config.unavailable, exact, wildcard, taken=any_host is not None)
     names = exact, wildcard, by_id, any_host, unavailable
     return RouteTable(*names, limits, world.ip_sets)
+
+
+def _name_in_zone(distribution: Distribution, zone: str) -> bytes:
+    """The name of a distribution in the operator's own zone: nobody else's, whatever they say."""
+    label = distribution_label(distribution.id, distribution.domain_name)
+    return f"{label}.{zone.rstrip('.').lower()}".encode("ascii")
 
 
 def matched_route(site: Site, path: bytes) -> Route | None:

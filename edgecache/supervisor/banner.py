@@ -31,7 +31,7 @@ def as_json(
         {
             "role": child.role,
             "name": child.name,
-            "address": str(child.address or ""),
+            "address": shown_address(child),
             "pid": pids.get(child.name, 0),
         }
         for child in children
@@ -43,6 +43,11 @@ def as_json(
     if config and secure:
         document |= {"secure_locations": secure, "ca_file": development_ca(config)}
     return json.dumps(document)
+
+
+def shown_address(child: Child) -> str:
+    """Where a process listens, by the first address that it has; empty: nowhere."""
+    return str(next(iter(child.addresses), ""))
 
 
 def print_table(
@@ -62,9 +67,7 @@ def print_table(
         table.box, table.pad_edge, table.title = None, False, None
         console.width = WIDTH
     for child in children:
-        table.add_row(
-            child.role, child.name, str(child.address or ""), str(pids.get(child.name, ""))
-        )
+        table.add_row(child.role, child.name, shown_address(child), str(pids.get(child.name, "")))
     console.print(table)
     lines = (
         *to_try(config, children),

@@ -46,6 +46,7 @@ class Child:
     secure: Address | None = None  # where it speaks TLS
     quic: Address | None = None  # where it speaks HTTP/3
     local: Address | None = None  # where its own user reaches it
+    dns: tuple[Address, ...] = ()  # where it answers queries for names
     health: TcpAddress | None = None  # where its supervisor says how its node is
     secured: bool = False  # `address` speaks TLS, to machines of the installation
     proxied: bool = False  # `address` wants a PROXY header first
@@ -61,7 +62,7 @@ class Child:
     def addresses(self) -> tuple[Address, ...]:
         """Everywhere it listens."""
         addresses = (self.address, self.secure, self.quic, self.local)
-        return tuple(address for address in addresses if address is not None)
+        return tuple(address for address in addresses if address is not None) + self.dns
 
 
 class ParentPipe:

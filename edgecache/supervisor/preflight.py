@@ -22,6 +22,7 @@ from edgecache.config.listen import (
     Address,
     UdpAddress,
     UnixAddress,
+    dns_addresses,
     names_no_machine,
     parse_listen,
     quic_address,
@@ -76,6 +77,7 @@ def bindings(config: Config) -> Iterator[Binding]:
         yield Binding(control_socket(config), "control")
     for location in config.locations:
         yield from tls_bindings(location)
+    yield from (Binding(address, "name server") for address in dns_addresses(config))
 
 
 def bindings_of(config: Config, children: Iterable[Child]) -> list[Binding]:

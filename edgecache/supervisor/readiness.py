@@ -16,7 +16,7 @@ from edgecache.supervisor.supervisor import NotReadyError, Pids
 
 READY_S_MAX = 60.0  # a Python process starts in one or two; a busy machine takes its time
 _PAUSE_S = 0.05
-_NODE_ROLES = ("edge", "regional")
+_NODE_ROLES = ("edge", "regional", "nameserver")
 
 
 class NodeState(msgspec.Struct, frozen=True):

@@ -27,7 +27,14 @@ from edgecache.supervisor.child import Child
 from edgecache.supervisor.dev_installation import DevInstallation, production_settings
 from edgecache.supervisor.preflight import Binding
 from edgecache.supervisor.service import SupervisedService, Tell
-from edgecache.supervisor.topology import Part, fleet, inner, with_log_target, workers
+from edgecache.supervisor.topology import (
+    Part,
+    fleet,
+    inner,
+    name_servers,
+    with_log_target,
+    workers,
+)
 
 StartedPart = Literal["control", "bucket"]
 
@@ -103,6 +110,20 @@ def part(config: Config, path: Path, name: StartedPart) -> int:
     return _run_role(lambda: service_roles.run_origin(config))
 
 
+def name_server(config: Config, path: Path, worker: int) -> int:
+    """The name server: as worker `worker`, or (0) as the supervisor of them all."""
+    use_log_settings(config.process)
+    if config.dns is None:
+        raise StartRefusedError([f"{path}: there is no [dns] to run"])
+    if worker == 0:
+        missing = partial(_missing_alone, asked=("control",))
+        whole = Part("nameserver", lambda config: name_servers(config, path), missing)
+        return _supervise_alone(whole, config, path)
+    from edgecache.node.name_server import run_name_server
+
+    return _run_role(lambda: run_name_server(str(path), worker))
+
+
 def _edge_part(path: Path, location: str) -> Part:
     def processes(config: Config) -> list[Child]:
         places = (one for one in config.locations if one.name == location)
@@ -158,7 +179,7 @@ def _supervise_alone(part: Part, config: Config, path: Path) -> int:
 
     def tell(children: Sequence[Child], _pids: Mapping[str, int]) -> None:
         several = f": {len(children)} workers answer" if len(children) > 1 else " answers"
-        say(f"{part.name}{several} at {children[0].address}")
+        say(f"{part.name}{several} at {children[0].addresses[0]}")
 
     return _supervise(part, config, path, tell)
 

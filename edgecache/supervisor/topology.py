@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecache.cluster.control_access import control_socket
+from edgecache.cluster.credentials import NAME_SERVER
 from edgecache.config.listen import (
     TcpAddress,
+    dns_addresses,
     parse_listen,
     quic_address,
     speaks_tls,
@@ -43,6 +45,7 @@ def fleet(config: Config, path: Path) -> list[Child]:
     children = (
         *inner(config, path),
         *(worker for place in config.locations for worker in workers(place, path)),
+        *name_servers(config, path),
     )
     return with_log_target(children, config)
 
@@ -82,6 +85,21 @@ def _regional_cache(cache: RegionalCache, config: Config, path: Path) -> Child:
         health=_health_address(cache),
         secured=speaks_tls(cache, config),
     )
+
+
+def name_servers(config: Config, path: Path) -> list[Child]:
+    """The worker processes of the name server: they share its addresses."""
+    command = (*_PROGRAM, "nameserver", "--config", str(path))
+    addresses = tuple(dns_addresses(config))
+    return [
+        Child(
+            f"{NAME_SERVER}-{number}",
+            NAME_SERVER,
+            (*command, "--worker", str(number)),
+            dns=addresses,
+        )
+        for number in range(1, 1 + (0 if config.dns is None else config.dns.workers))
+    ]
 
 
 def _health_address(part: Control | RegionalCache | Bucket | Location) -> TcpAddress | None:

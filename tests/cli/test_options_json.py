@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 from edgecache.cli.main import app
 
 WITHOUT_JSON = {
-    **dict.fromkeys(("edge", "regional", "control", "origin"), "run until they are stopped"),
+    **dict.fromkeys(
+        ("edge", "regional", "control", "origin", "nameserver"), "run until they are stopped"
+    ),
     "help": "text for people",
     "man": "writes files for man(1)",
     **dict.fromkeys(

@@ -36,7 +36,7 @@ from edgecache.config.unknown_key import unknown_key
         (
             Config,
             "workers",
-            "unknown key: workers belongs to [[locations]]",
+            "unknown key: workers belongs to [[locations]] or [dns]",
         ),
         (Config, "zzz", "unknown key"),
         (Behavior, "ViewerProtocolPolicy", 'unknown key (did you mean "viewer_protocol_policy"?)'),

@@ -16,6 +16,7 @@ from edgecache.cluster.credentials import (
     claimed_sender,
     control_message,
     is_edge,
+    is_name_server,
     is_regional,
 )
 
@@ -79,7 +80,7 @@ class NodeAdmission:
                     name = ""
                     scope[_WHY] = why
                     self._note(scope, claimed_sender(credential), why)
-            scope[_NODE] = name if is_edge(name) or is_regional(name) else ""
+            scope[_NODE] = name if _is_node(name) else ""
         return str(scope[_NODE])
 
     def listing(self) -> list[dict[str, Any]]:
@@ -100,7 +101,7 @@ class NodeAdmission:
         ]
 
     def _note(self, scope: MutableMapping[str, Any], name: str, why: str) -> None:
-        if not (is_edge(name) or is_regional(name)):
+        if not _is_node(name):
             return
         now, address = self._clock(), _address(scope)
         former = self._refused.pop((address, name), None)
@@ -117,6 +118,10 @@ class NodeAdmission:
     def _forget(self, now: float) -> None:
         for key in [k for k, one in self._refused.items() if now - one.seen_at > REFUSED_S]:
             del self._refused[key]
+
+
+def _is_node(name: str) -> bool:
+    return is_edge(name) or is_regional(name) or is_name_server(name)
 
 
 def _address(scope: MutableMapping[str, Any]) -> str:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from edgecache.cluster.credentials import is_edge, is_regional, place_of
+from edgecache.cluster.credentials import NAME_SERVER, is_edge, is_regional, place_of
 from edgecache.cluster.lease import Instance
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.config.model import Config
@@ -30,6 +30,8 @@ LEFT_S = 60.0  # until what a node sent before it left has come
 FORGET_S = 3600.0  # a node silent for this long is no longer listed
 NODES_MAX = RUNS_MAX  # more have no credentials
 CLOCK_OFF_S_MAX = 2.0  # far beyond NTP; a signed URL or a lease means something else by then
+SILENT_S = 4.0  # reports come each second; from when on no viewer is sent to who says nothing
+_CLOSED = frozenset({Unready.DRAINING, Unready.STARTING, Unready.STOPPING, Unready.CONFIGURATION})
 _NOT_A_PROBLEM = frozenset({Unready.DRAINING, Unready.STARTING})
 PLACE_NODES_MAX = RUNS_PER_SENDER_MAX  # of one location: more have no credentials either
 
@@ -335,7 +337,8 @@ def installation_problems(
 def expected(config: Config) -> list[str]:
     """The nodes that a file asks for: locations, and regional caches."""
     regional = [one.name or "regional" for one in config.regional_tier]
-    return [*(location.name for location in config.locations), *regional]
+    names = [] if config.dns is None else [NAME_SERVER]
+    return [*(location.name for location in config.locations), *regional, *names]
 
 
 def node_names(config: Config) -> list[str]:
@@ -345,7 +348,32 @@ def node_names(config: Config) -> list[str]:
         for location in config.locations
         for number in range(1, location.workers + 1)
     ]
+    servers = 0 if config.dns is None else config.dns.workers
+    workers += [f"{NAME_SERVER}-{number}" for number in range(1, servers + 1)]
     return [*workers, *(one.place for one in config.regional_tier)]
+
+
+def closed_locations(
+    config: Config, nodes: Iterable[Mapping[str, Any]], drained: Collection[str], running_s: float
+) -> list[str] | None:
+    """The locations of a name server that viewers are not to be sent to, by name.
+
+    Those are where no process is alive and takes viewers. None: who has just begun to listen
+    (`running_s` ago) does not know who is there. `nodes` as `/nodes` lists them; `drained`: by
+    operators.
+    """
+    if running_s <= SILENT_S:
+        return None
+    open_ones = {
+        node["location"]
+        for node in nodes
+        if node["role"] == "edge"
+        and node["seen_s_ago"] < SILENT_S
+        and not (_CLOSED & node["unready"].keys())
+        and not ({node["name"], node["location"]} & {*drained})
+    }
+    named = () if config.dns is None else config.dns.locations
+    return [one.name for one in named if one.name not in open_ones]
 
 
 def region_of(config: Config, role: str, location: str) -> str:
@@ -378,6 +406,8 @@ def _missing(config: Config, nodes: Sequence[Mapping[str, Any]]) -> Iterator[str
         if label not in labels:
             named = any(one.name == label for one in config.regional_caches)
             what = f"regional cache {label}" if named else f"location {label}"
-            if label == "regional":
+            if label == NAME_SERVER:
+                what = "the name server"
+            elif label == "regional":
                 what = "the regional cache"
             yield f"{what}: no process of it reports"

@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from edgecache.cluster.credentials import is_name_server
 from edgecache.cluster.lease import Instance
 from edgecache.cluster.node_status import NodeStatus
 from edgecache.cluster.tokens import Tokens
@@ -31,6 +32,7 @@ from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import (
     NodeRegistry,
     TooManyNodesError,
+    closed_locations,
     installation_problems,
     region_of,
 )
@@ -177,11 +179,19 @@ class ControlServices:
             raise HTTPException(503, "too many nodes") from error
         machine = Instance(name, status.instance).machine
         drain = self.drained is not None and self.drained.holds(name, status.label, machine)
-        answer = {"generation": self.log.live.generation, "drain": drain}
+        answer: dict[str, Any] = {"generation": self.log.live.generation, "drain": drain}
         caches = self.drained.caches(self.configured(), self.nodes) if self.drained else []
         readers = self.log_readers.subscriptions()
         more = {"drained_caches": caches, "log_readers": msgspec.to_builtins(readers)}
+        if is_name_server(name) and (closed := self._closed_locations()) is not None:
+            answer["closed_locations"] = closed
         return JSONResponse(answer | {name: told for name, told in more.items() if told})
+
+    def _closed_locations(self) -> list[str] | None:
+        """The locations that viewers are not to be sent to, where that is known."""
+        config, nodes = self.configured(), self.everywhere.listing()
+        drained = frozenset() if self.drained is None else self.drained.named
+        return closed_locations(config, nodes, drained, self.nodes.running_s)
 
     async def reload_file(self, request: Request) -> Response:
         """Read the configuration again and publish it if it changed; all problems when it is bad.

@@ -17,10 +17,11 @@ from typing import Any
 
 import msgspec
 
+from edgecache.config.dns import ID_CHARS as ID_CHARS
+from edgecache.config.dns import made_label
 from edgecache.config.model import UnavailableSite
 from edgecache.control.state.database import StateDatabase
 
-ID_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _COLUMNS = (
     "kind, id, domain_name, etag, created_at, modified_at, generation, reference, config, tags"
 )
@@ -169,8 +170,7 @@ def content_etag(config: dict[str, Any]) -> str:
 
 def default_domain_name(id: str) -> str:
     """The `d….cloudfront.net` of a distribution, always the same for an id."""
-    digest = hashlib.sha256(b"edgecache domain name " + id.encode()).digest()
-    return random_id("D", lambda count: digest[:count]).lower() + ".cloudfront.net"
+    return f"{made_label(id)}.cloudfront.net"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from edgecache.cluster.node_status import NodeStatus
+from edgecache.config.model import Config, DnsLocation, DnsSettings
 from edgecache.control.nodes import registry
 from edgecache.control.nodes.registry import (
     ALIVE_S,
@@ -15,6 +18,7 @@ from edgecache.control.nodes.registry import (
     NodeRegistry,
     Place,
     TooManyNodesError,
+    closed_locations,
 )
 from edgecache.observe.counters import Counters
 from tests.world import counting
@@ -269,3 +273,43 @@ def test_locations_of_edges_that_are_alive() -> None:
     clock.now += ALIVE_S
     nodes.report("edge-NRT57-1", status(pid=3, location="NRT57"))
     assert nodes.edge_locations() == {"NRT57"}
+
+
+NAMED = Config(
+    dns=DnsSettings(
+        listen=("127.0.0.1:53",),
+        locations=(
+            DnsLocation(name="LHR50", addresses=("192.0.2.1",)),
+            DnsLocation(name="NRT57", addresses=("192.0.2.2",)),
+        ),
+    )
+)
+
+
+def listed(location: str, seen_s_ago: float = 0.5, **unready: str) -> dict[str, Any]:
+    return {
+        "name": f"edge-{location}-1", "location": location, "role": "edge",
+        "seen_s_ago": seen_s_ago, "unready": unready,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("nodes", "drained", "closed"),
+    [
+        ([listed("LHR50"), listed("NRT57")], (), []),
+        ([listed("LHR50")], (), ["NRT57"]),
+        ([listed("LHR50"), listed("NRT57", 5.0)], (), ["NRT57"]),
+        ([listed("LHR50"), listed("NRT57", draining="by an operator")], (), ["NRT57"]),
+        ([listed("LHR50"), listed("NRT57", lease="control is away")], (), []),
+        ([listed("LHR50"), listed("NRT57")], ("LHR50",), ["LHR50"]),
+        ([listed("LHR50", 9.0), listed("LHR50"), listed("NRT57")], (), []),  # one worker is left
+    ],
+)
+def test_locations_without_a_process_that_takes_viewers_are_closed(
+    nodes: list[dict[str, Any]], drained: tuple[str, ...], closed: list[str]
+) -> None:
+    assert closed_locations(NAMED, nodes, drained, 60.0) == closed
+
+
+def test_who_has_just_begun_to_listen_does_not_know_which_are() -> None:
+    assert closed_locations(NAMED, [], (), 1.0) is None

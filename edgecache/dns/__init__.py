@@ -1,0 +1,20 @@
+"""The authoritative name server's rules: pure functions from a query to the bytes of its answer.
+
+Words: *name* (a domain name on the wire, lower case, with its root label), *record set* (the values
+of one name and type), *group* (the record sets of one name and type, with the policy that chooses
+among them), *client* (whom an answer is for: the subnet a resolver tells, or the resolver itself),
+*scope* (how many bits of a client's address an answer depends on).
+
+- `names` domain names as text and on the wire
+- `message` queries read strictly, and answers written
+- `records` types by name, and the bytes of a record set made beforehand
+- `routing` the answer tree: which records of a group a client is given
+- `closeness` what of a client a policy goes by: areas, distances, latencies, blocks of addresses
+- `geography` countries of continents, and coordinates of regions
+- `zone` names of a zone: wildcards, delegations, what is not there
+- `responder` the answer to one query
+- `rate_limit` token buckets by the prefix of who asks
+- `cdn_zone` the operator's zone, with a name for each distribution
+
+No clock, network, disk or randomness: what is random is an argument. May import `rules`, `config`.
+"""

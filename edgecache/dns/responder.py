@@ -1,0 +1,244 @@
+"""The answer to one query, from zones in memory. Law: whatever is asked, it costs a bounded walk.
+
+Records are bytes made beforehand; what is decided for each query is which of them, by the client:
+the subnet that a resolver tells (RFC 7871), else the resolver. An answer that would be the same for
+everybody says so with scope 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from edgecache.dns.closeness import NO_LATENCIES, DnsClient, LatencyTable
+from edgecache.dns.message import (
+    ClientSubnet,
+    Query,
+    Rcode,
+    Sections,
+    read_query,
+    write_answer,
+    write_error,
+)
+from edgecache.dns.names import ROOT, parent
+from edgecache.dns.records import (
+    AAAA,
+    ANY,
+    AXFR,
+    CNAME,
+    DS,
+    HINFO,
+    IXFR,
+    NS,
+    OPT,
+    QUESTION_NAME,
+    A,
+    RecordData,
+    record_tail,
+)
+from edgecache.dns.routing import RecordGroup, RoutingPolicy, RoutingWorld, choose
+from edgecache.dns.zone import DnsZone, ZoneName
+from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
+
+CHAIN_MAX = 8  # CNAME records of one answer; resolvers follow about as many
+ANY_TTL_S = 3_789  # any will do (RFC 8482 §4.2); Cloudflare's
+_META_TYPES = range(128, 256)  # RFC 6895 §3.1, but for those that are known
+_ANY_TAIL = record_tail(HINFO, ANY_TTL_S, b"\x07RFC8482\0")
+PlaceOf = Callable[[str], GeoPlace]
+
+
+def no_place(_address: str) -> GeoPlace:
+    """Nothing is known of any address."""
+    return NOWHERE
+
+
+@dataclass(slots=True)
+class ResponderWorld:
+    """What answers depend on beside zones: chance, places, latencies, and what is down now."""
+
+    draw: Callable[[], float]
+    place_of: PlaceOf = no_place
+    latencies: LatencyTable = NO_LATENCIES
+    down: Collection[str] = frozenset()
+
+
+@dataclass(slots=True, eq=False)
+class _Asker:
+    """Who asks one query, worked out when an answer depends on it."""
+
+    query: Query
+    address: str
+    world: ResponderWorld
+    _client: DnsClient | None = field(default=None)
+
+    @property
+    def client(self) -> DnsClient:
+        if self._client is None:
+            self._client = client_of(self.query.subnet, self.address, self.world.place_of)
+        return self._client
+
+
+def client_of(subnet: ClientSubnet | None, address: str, place_of: PlaceOf) -> DnsClient:
+    """Whom an answer is for. A subnet of no bits is a resolver's word for itself."""
+    if subnet is not None and subnet.bits:
+        told = subnet.whole
+        return DnsClient(told, subnet.bits, place_of(str(ip_address(told))))
+    own = ip_address(address.partition("%")[0])
+    return DnsClient(own.packed, own.max_prefixlen, place_of(address))
+
+
+class Responder:
+    """Answers of the zones that it was told (`use`)."""
+
+    def __init__(self, world: ResponderWorld) -> None:
+        self.world = world
+        self.zones: Mapping[bytes, DnsZone] = {}
+        self._quick: dict[bytes, tuple[RecordData, int]] = {}
+
+    def use(self, zones: Iterable[DnsZone]) -> None:
+        """Answer by these zones from now on."""
+        self.zones = {zone.apex: zone for zone in zones}
+        quick: dict[bytes, tuple[RecordData, int]] = {}
+        for zone in self.zones.values():
+            for name, held in zone.names.items():
+                if not held.cut and zone is self.zone_of(name):
+                    quick.update(_plain_answers(name, held))
+        self._quick = quick
+
+    def zone_of(self, name: bytes) -> DnsZone | None:
+        """The zone with the longest name that `name` is of."""
+        zones = self.zones
+        while (zone := zones.get(name)) is None:
+            if name == ROOT:
+                return None
+            name = parent(name)
+        return zone
+
+    def answer(self, data: bytes, address: str, bytes_max: int = 0) -> bytes | None:
+        """The answer to a message from `address` (text); None: silence.
+
+        `bytes_max` is the transport's bound; 0: what the query allows, as a datagram has it.
+        """
+        query = read_query(data)
+        return None if query is None else self.answer_query(query, address, bytes_max)
+
+    def answer_query(self, query: Query, address: str, bytes_max: int = 0) -> bytes:
+        """As `answer`, of a query that is read already."""
+        if query.rcode:
+            return write_error(query, query.rcode)
+        if query.is_signed:
+            return write_error(query, Rcode.NOTAUTH)  # keys are for transfers (RFC 8945 §5.2)
+        most = bytes_max or min(query.payload, 1_232)
+        quick = self._quick.get(query.name + query.question[-4:])
+        if quick is not None:
+            data, count = quick
+            orders = data.orders
+            body = orders[int(self.world.draw() * len(orders))] if count > 1 else orders[0]
+            return write_answer(query, Sections(answers=count, answer=body), most)
+        return write_answer(query, self._sections(query, address), most)
+
+    def _sections(self, query: Query, address: str) -> Sections:
+        type = query.type
+        if type in (OPT, 0):
+            return Sections(Rcode.FORMERR, authoritative=False)
+        zone = self.zone_of(query.name)
+        if zone is None or type in (AXFR, IXFR):
+            return Sections(Rcode.REFUSED, authoritative=False)
+        if type in _META_TYPES and type != ANY:
+            return Sections(Rcode.NOTIMP, authoritative=False)
+        if type == DS and query.name == zone.apex and query.name != ROOT:
+            above = self.zone_of(parent(query.name))
+            zone = above if above is not None else zone  # a DS is the parent's (RFC 4035 §3.1.4.1)
+        return self._chain(zone, query, _Asker(query, address, self.world))
+
+    def _chain(self, zone: DnsZone, query: Query, asker: _Asker) -> Sections:
+        """The answer for the name asked, and for those that CNAME records lead to."""
+        sections, name, owner = Sections(), query.name, QUESTION_NAME
+        for _ in range(CHAIN_MAX):
+            held, holder = zone.find(name)
+            if held is None:
+                return _negative(sections, zone, Rcode.NXDOMAIN)
+            if held.cut and not (query.type == DS and holder == name):
+                return self._referral(sections, zone, holder)
+            if query.type == ANY:
+                sections.answers += 1
+                sections.answer += owner + _ANY_TAIL
+                return sections
+            if query.type in held.groups:
+                return self._take(sections, zone, held.groups[query.type], owner, asker)
+            alias = held.groups.get(CNAME)
+            if alias is None:
+                return _negative(sections, zone, Rcode.NOERROR)
+            target = self._add(sections, alias, owner, asker)
+            if target is None:
+                return _negative(sections, zone, Rcode.NOERROR)
+            found = self.zone_of(target)
+            if found is None:
+                return sections
+            zone, name, owner = found, target, target
+        return sections
+
+    def _take(
+        self, sections: Sections, zone: DnsZone, group: RecordGroup, owner: bytes, asker: _Asker
+    ) -> Sections:
+        before = sections.answers
+        self._add(sections, group, owner, asker)
+        if sections.answers == before:
+            return _negative(sections, zone, Rcode.NOERROR)
+        return sections
+
+    def _add(
+        self, sections: Sections, group: RecordGroup, owner: bytes, asker: _Asker
+    ) -> bytes | None:
+        """Add what the client is given of a group; gives the first value, a CNAME's target."""
+        first = group.candidates[0].data if group.policy is RoutingPolicy.SIMPLE else None
+        if first is not None:
+            chosen = [first]
+        else:
+            world = asker.world
+            routing = RoutingWorld(world.draw, world.down, world.latencies)
+            choice = choose(group, asker.client, routing)
+            chosen = choice.data
+            if choice.of_client and asker.query.subnet is not None:
+                sections.scope = asker.query.subnet.bits
+        for data in chosen:
+            sections.answers += len(data.tails)
+            if owner == QUESTION_NAME:
+                at = int(asker.world.draw() * len(data.orders)) if len(data.orders) > 1 else 0
+                sections.answer += data.orders[at]
+            else:
+                sections.answer += data.owned(owner)
+        return chosen[0].values[0].lower() if chosen else None
+
+    def _referral(self, sections: Sections, zone: DnsZone, cut: bytes) -> Sections:
+        """Who knows more: the delegation's servers, and their addresses where we have them."""
+        sections.authoritative = sections.answers > 0
+        servers = zone.names[cut].groups[NS].candidates[0].data
+        assert servers is not None
+        sections.authorities += len(servers.tails)
+        sections.authority += servers.owned(cut)
+        for server in servers.values:
+            held = zone.names.get(server.lower())
+            for type in (A, AAAA):
+                group = None if held is None else held.groups.get(type)
+                data = None if group is None else group.candidates[0].data
+                if data is not None:
+                    sections.additionals += len(data.tails)
+                    sections.additional += data.owned(server)
+        return sections
+
+
+def _plain_answers(name: bytes, held: ZoneName) -> Iterable[tuple[bytes, tuple[RecordData, int]]]:
+    """The answers of a name that are the same for everybody, by name, type and class IN."""
+    for type, group in held.groups.items():
+        data = group.candidates[0].data if group.policy is RoutingPolicy.SIMPLE else None
+        if data is not None:
+            yield name + type.to_bytes(2, "big") + b"\0\x01", (data, len(data.tails))
+
+
+def _negative(sections: Sections, zone: DnsZone, rcode: Rcode) -> Sections:
+    sections.rcode = rcode
+    sections.authorities = 1
+    sections.authority = zone.negative
+    return sections

@@ -1,0 +1,100 @@
+"""A zone in memory: its names, and what is found under one (RFC 1034 §4.3.2, RFC 4592).
+
+Law: what a name holds is settled when the zone is made. A name that exists without records (there
+is something below it) is no NXDOMAIN; a wildcard covers what does not exist below its parent, at
+any depth; below a delegation nothing is ours but glue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from edgecache.dns.names import WILDCARD, parent
+from edgecache.dns.records import NS, SOA, RecordData, record_tail
+from edgecache.dns.routing import RecordGroup
+
+REFRESH_S, RETRY_S, EXPIRE_S, MINIMUM_S, SOA_TTL_S = 7_200, 900, 1_209_600, 86_400, 900
+"""Of the SOA record that Route 53 makes with a zone."""
+
+
+@dataclass(slots=True, eq=False)
+class ZoneName:
+    """What a name holds: groups by type. `cut`: the delegation that it is at, or below."""
+
+    groups: dict[int, RecordGroup] = field(default_factory=dict)
+    cut: bytes = b""
+
+
+@dataclass(slots=True, eq=False)
+class DnsZone:
+    """A zone: its apex and what its names hold, each name on the wire in lower case."""
+
+    apex: bytes
+    names: Mapping[bytes, ZoneName]
+    serial: int
+    negative: bytes  # its SOA record, with the TTL of what is not there
+
+    def find(self, name: bytes) -> tuple[ZoneName | None, bytes]:
+        """What holds for a name of this zone, and whose it is: its own, or a wildcard's.
+
+        None: it does not exist. Where the name is at or below a delegation, that is what is given.
+        """
+        held = self.names.get(name)
+        if held is not None:
+            if held.cut and held.cut != name:
+                return self.names[held.cut], held.cut
+            return held, name
+        encloser = parent(name)
+        while (above := self.names.get(encloser)) is None:
+            encloser = parent(encloser)
+        if above.cut:
+            return self.names[above.cut], above.cut
+        wildcard = WILDCARD + encloser
+        return self.names.get(wildcard), wildcard
+
+
+def soa_rdata(primary: bytes, mailbox: bytes, serial: int) -> bytes:
+    """The data of a zone's SOA record, as Route 53 makes it."""
+    numbers = (serial & 0xFFFFFFFF, REFRESH_S, RETRY_S, EXPIRE_S, MINIMUM_S)
+    return primary + mailbox + b"".join(number.to_bytes(4, "big") for number in numbers)
+
+
+def make_zone(apex: bytes, groups: Mapping[tuple[bytes, int], RecordGroup]) -> DnsZone:
+    """The zone of these groups, by name and type; those of the apex have SOA and NS."""
+    names: dict[bytes, ZoneName] = {}
+    for (name, type), group in groups.items():
+        for one in _up_to(name, apex):
+            names.setdefault(one, ZoneName())
+        names[name].groups[type] = group
+    for name, held in names.items():
+        cuts = [
+            one
+            for one in _up_to(name, apex)
+            if one != apex and one in names and NS in names[one].groups
+        ]
+        held.cut = cuts[-1] if cuts else b""  # the highest counts
+    soa = _only(names[apex].groups[SOA])
+    serial_at = len(soa.values[0]) - 20
+    serial = int.from_bytes(soa.values[0][serial_at : serial_at + 4], "big")
+    return DnsZone(apex, names, serial, _negative(apex, soa))
+
+
+def _only(group: RecordGroup) -> RecordData:
+    data = group.candidates[0].data
+    assert data is not None
+    return data
+
+
+def _negative(apex: bytes, soa: RecordData) -> bytes:
+    """RFC 2308 §3: the TTL of what is not there is the lesser of SOA's TTL and its minimum."""
+    minimum = int.from_bytes(soa.values[0][-4:], "big")
+    return apex + record_tail(SOA, min(minimum, soa.ttl_s), soa.values[0])
+
+
+def _up_to(name: bytes, apex: bytes) -> Iterator[bytes]:
+    """The name, and those above it up to the apex."""
+    while name != apex:
+        yield name
+        name = parent(name)
+    yield apex

@@ -1,0 +1,275 @@
+"""The name server: one worker process that follows control's log and answers by UDP and TCP.
+
+Law: it answers whatever happens to control: by the configuration that was published last, kept on
+its disk, and with every location that was not said to be away. A configuration is made into zones
+before it counts; one that cannot be leaves the former ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import os
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from functools import partial
+from pathlib import Path
+from random import random
+from typing import Any, cast
+
+import msgspec
+import uvicorn
+
+from edgecache import __version__
+from edgecache.cluster.log_entries import LogEntry, LogEntryKind, LogPage
+from edgecache.cluster.node_status import NodeStatus
+from edgecache.config.listen import dns_addresses
+from edgecache.config.load import load
+from edgecache.config.model import Config
+from edgecache.dns.cdn_zone import LOCATION, cdn_zone, latency_table
+from edgecache.dns.responder import Responder, ResponderWorld
+from edgecache.node.build import NodeParts
+from edgecache.node.dns_listener import DnsListener, sweep_for_good
+from edgecache.node.graceful_server import RoleServer
+from edgecache.node.last_configuration import (
+    LastConfiguration,
+    LastConfigurationFile,
+    last_configuration_path,
+)
+from edgecache.node.log_follower import LogFollower, read_configuration
+from edgecache.observe.counters import Counters
+from edgecache.runtime.dev_mode import inherited_dev_mode
+from edgecache.runtime.environment import (
+    random_bytes,
+    restart_on_failure,
+    steady_clock,
+    wall_clock,
+)
+from edgecache.runtime.inherited import Beat, Unready, listen_sockets
+from edgecache.runtime.privileges import drop_privileges
+
+logger = logging.getLogger("edgecache.dns")
+
+TICK_S = 1.0  # of reports
+CATCH_UP_S_MAX = 1.0  # for control's newest word before the first answer
+LAST_WORDS_S_MAX = 1.0
+ROLE = "nameserver"
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class NameServerParts(NodeParts):
+    """What a name server has of any node: secrets, the follower of control's log, a place."""
+
+    def name_server(self) -> NameServer:
+        """The worker, by the configuration that it starts with."""
+        world = ResponderWorld(random, self._place_of)
+        settings = self.config.dns
+        assert settings is not None
+        responder, clock = Responder(world), steady_clock()
+        idle_s_max = settings.connection_idle_s_max
+        listener = DnsListener(responder, clock, settings.connections_max, idle_s_max)
+        server = NameServer(self.name, listener, self._follower, self._counters)
+        server.measure = self._measure
+        if self._renewal is not None:
+            server.jobs.append(self._renewal.run)
+        if self.config.control is not None:
+            path = last_configuration_path(self.config.state_dir, self.name)
+            server.last = LastConfigurationFile(path, self.last, random_bytes(4).hex())
+        generation = 0 if self.last is None else self.last.generation
+        server.use(self.served, generation)
+        return server
+
+
+class NameServer:
+    """A name server as Uvicorn's application: of ASGI it speaks the lifespan only."""
+
+    def __init__(
+        self, name: str, listener: DnsListener, follower: LogFollower | None, counters: Counters
+    ) -> None:
+        self.name = name
+        self.listener = listener
+        self.follower = follower
+        self.last: LastConfigurationFile | None = None
+        self.jobs: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self.measure: Callable[[], None] = lambda: None
+        self.drained = False
+        self.leaving = False
+        self.generation = 0
+        self._counters = counters
+        self._epoch = ""
+        self._applied = 0
+        self._lease_until = -math.inf
+        self._tasks: list[asyncio.Task[None]] = []
+        self._current = asyncio.Event()  # control was heard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "lifespan", "queries are the listener's"
+        await receive()
+        await self._start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _start(self) -> None:
+        jobs: list[Callable[[], Coroutine[Any, Any, None]]] = [*self.jobs]
+        jobs.append(partial(sweep_for_good, self.listener))
+        if self.last is not None:
+            jobs.append(self.last.run)
+        if self.follower is not None:
+            jobs += [self._follow, self._report]
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(restart_on_failure(job)) for job in jobs]
+        if self.follower is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CATCH_UP_S_MAX):
+                    await self._current.wait()
+
+    async def _stop(self) -> None:
+        if self.follower is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_S_MAX):
+                    await self.follower.leave()
+        if self.last is not None:
+            await self.last.flush()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def use(self, config: Config, generation: int) -> None:
+        """Answer by `config` from now on. ValueError: the former one counts."""
+        settings = config.dns
+        responder = self.listener.responder
+        if settings is None:
+            responder.use([])
+            return
+        responder.use([cdn_zone(config, max(1, generation))] if settings.zone else [])
+        responder.world.latencies = latency_table(settings)
+        if self.listener.rates.per_s != settings.responses_per_s:
+            self.listener.rates.per_s = settings.responses_per_s
+        self.generation = generation
+
+    def begin(self, page: LogPage) -> bool:
+        """See `LogConsumer`."""
+        same = page.epoch == self._epoch
+        self._epoch = page.epoch
+        return same
+
+    async def apply(self, entry: LogEntry) -> None:
+        """Apply an entry of the log: what is published counts here, and nothing else."""
+        if entry.kind == LogEntryKind.CONFIG:
+            config = read_configuration(entry)
+            self.use(config, entry.seq)
+            if self.last is not None and isinstance(entry.body, msgspec.Raw):
+                kept = LastConfiguration(self._epoch, entry.seq, entry.at, bytes(entry.body))
+                self.last.tell(kept)
+            self._current.set()
+            if self.follower is not None and not self.leaving:
+                await self.follower.report(self._status())
+        self._applied = entry.seq
+
+    def confirm(self, asked_at: float, lease_s: float) -> None:
+        """See `LogConsumer`. A name server answers without a lease, too."""
+        self._lease_until = asked_at + lease_s
+
+    @property
+    def low(self) -> int:
+        """See `LogConsumer`: nothing is stored."""
+        return self._applied
+
+    async def _follow(self) -> None:
+        assert self.follower is not None
+        await self.follower.follow(self._applied, self)
+
+    async def _report(self) -> None:
+        """Report once a second, and hear which locations are away."""
+        assert self.follower is not None
+        while True:
+            await self.follower.report(self._status())
+            closed = self.follower.closed_locations
+            self.listener.responder.world.down = {LOCATION + name for name in closed}
+            await asyncio.sleep(TICK_S)
+
+    def beat(self) -> Beat:
+        """What this process is fit for."""
+        return Beat(self._unready(), len(self.listener.connections))
+
+    def _unready(self) -> dict[str, str]:
+        if self.drained:
+            return {Unready.DRAINING: "an operator drains it"}
+        if self.follower is not None and not self.generation:
+            return {Unready.CONFIGURATION: "control has published none that was heard"}
+        return {}
+
+    def _status(self) -> NodeStatus:
+        assert self.follower is not None
+        counted = self._counters.dns_answers
+        for rcode, count in self.listener.rcodes.items():
+            counted[rcode] = count
+        self._counters.connections = len(self.listener.connections)
+        self.measure()
+        return NodeStatus(
+            role=ROLE,
+            instance=self.follower.instance,
+            pid=os.getpid(),
+            generation=self.generation,
+            sample=self._counters.snapshot(),
+            unready=self._unready(),
+            clock=wall_clock(),
+            release=__version__,
+            leaving=self.leaving,
+        )
+
+
+class NameServerRole(RoleServer):
+    """The process of a name server: opens its sockets once it knows what to answer."""
+
+    def __init__(
+        self, settings: uvicorn.Config, server: NameServer, sockets: Sequence[socket.socket]
+    ) -> None:
+        super().__init__(settings)
+        self._server = server
+        self._sockets = sockets
+
+    def beat(self) -> Beat:
+        return self._server.beat()
+
+    async def _open_ports(self) -> None:
+        await self._server.listener.open(self._sockets)
+
+    def _hand_over(self) -> None:
+        self._server.leaving = True
+        self._server.listener.close()
+        super()._hand_over()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._server.listener.close()
+        await super().shutdown(sockets)
+
+
+def run_name_server(config_path: str, worker: int) -> int:
+    """One worker of the name server."""
+    config = load(Path(config_path))
+    addresses = dns_addresses(config)
+    sockets = listen_sockets(addresses)
+    drop_privileges(config, addresses)
+    own = [one for address in addresses for one in sockets.own[address]]
+    server = NameServerParts(config, f"{ROLE}-{worker}", dev=inherited_dev_mode()).name_server()
+    settings = uvicorn.Config(
+        server,
+        interface="asgi3",
+        http=cast(Any, asyncio.Protocol),
+        lifespan="on",
+        ws="none",
+        loop="uvloop",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        timeout_graceful_shutdown=int(config.limits.drain_s_max),
+    )
+    return NameServerRole(settings, server, own).run_until_signal([])

@@ -1,0 +1,224 @@
+"""Names by DNS: viewers of two continents, each with a resolver of its own, reach the closest edge.
+
+The viewers are network namespaces with unbound and a resolv.conf; the name server is asked by dig
+and kdig as well.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from edgecache.config.dns import made_label
+from tests.end_to_end.machines import Machine, make_machine, remove_machine
+from tests.end_to_end.processes import EDGECACHE, Running, free_ports, run, start, wait_for
+from tests.node.mmdb import database
+
+EUROPE, ASIA = 0, 1
+ASKED = 12  # each from a port of its own, and so of both workers
+NAME = f"{made_label('ESITE')}.cdn.test"
+FILE = """
+state_dir = "state"
+geo_database = "places.mmdb"
+on_partition = "serve"
+
+[control]
+listen = "127.0.0.1:{control}"
+allow_private_origins = true
+
+[bucket]
+listen = "127.0.0.1:{bucket}"
+folder = "bucket"
+
+[[locations]]
+name = "FRA1"
+listen = "{europe}:{port}"
+
+[[locations]]
+name = "NRT1"
+listen = "{asia}:{port}"
+
+[dns]
+listen = ["127.0.0.1:{dns}", "{europe}:{dns}", "{asia}:{dns}"]
+workers = 2
+zone = "cdn.test"
+name_servers = ["ns1.cdn.test"]
+server_addresses = {{ "ns1.cdn.test" = ["{europe}", "{asia}"] }}
+ttl_s = 1
+locations = [
+  {{ name = "FRA1", addresses = ["{europe}", "2001:db8::1"], country = "DE" }},
+  {{ name = "NRT1", addresses = ["{asia}"], country = "JP" }},
+]
+
+[[distributions]]
+id = "ESITE"
+default_behavior = {{ origin = "bucket" }}
+origins = [
+  {{ id = "bucket", domain_name = "127.0.0.1", http_port = {bucket}, access = "identity" }}
+]
+"""
+UNBOUND = """
+server:
+  directory: "{folder}"
+  chroot: ""
+  username: ""
+  pidfile: "{folder}/unbound.pid"
+  use-syslog: no
+  interface: 127.0.0.1
+  module-config: "iterator"
+  local-zone: "test." nodefault
+  cache-max-ttl: 1
+  cache-max-negative-ttl: 0
+stub-zone:
+  name: "cdn.test"
+  stub-addr: {server}
+remote-control:
+  control-enable: no
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything here, and two viewers elsewhere."""
+
+    folder: Path
+    machines: tuple[Machine, ...]
+    port: int
+    dns: int
+    up: Running
+
+    def command(self, *arguments: str) -> tuple[int, str, str]:
+        return run(*arguments, "--config", str(self.folder / "edgecache.toml"), folder=self.folder)
+
+    def dig(self, *question: str) -> str:
+        """What dig prints."""
+        command = ("dig", "@127.0.0.1", "-p", str(self.dns), "+tries=3", "+time=5", *question)
+        return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+
+    def closest(self, machine: Machine) -> str:
+        """The addresses that clients of the machine's network are given, by whichever worker."""
+        subnet = machine.address.rpartition(".")[0] + ".0/24"
+        told = self.dig(f"+subnet={subnet}", "+short", *[NAME] * ASKED)
+        return " ".join(sorted({*told.split()}))
+
+    def served_by(self, machine: Machine) -> str:
+        """The location that a viewer there is served by, by the distribution's name."""
+        curl = ("curl", "-q", "-s", "--noproxy", "*", "--max-time", "20", "-o", "/dev/null")
+        told = ("-w", "%header{x-amz-cf-pop} %{remote_ip}", f"http://{NAME}:{self.port}/")
+        done = subprocess.run(
+            (*machine.prefix, *curl, *told), capture_output=True, text=True, timeout=60
+        )
+        return done.stdout.partition(" ")[0]
+
+    def is_served_by(self, machine: Machine, location: str) -> bool:
+        return self.served_by(machine).startswith(location)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    for program in ("unbound", "dig", "kdig"):
+        if shutil.which(program) is None and not Path("/usr/sbin", program).exists():
+            pytest.skip(f"{program} is not installed")
+    with ExitStack() as stack:
+        machines = []
+        for number in (EUROPE, ASIA):
+            machines.append(make_machine(number))
+            stack.callback(remove_machine, machines[-1])
+        folder = tmp_path_factory.mktemp("dns")
+        (folder / "bucket").mkdir()
+        (folder / "bucket" / "index.html").write_text("hello")
+        write_places(folder / "places.mmdb", machines)
+        control, bucket, port, dns = free_ports(4)
+        text = FILE.format(
+            control=control, bucket=bucket, port=port, dns=dns,
+            europe=machines[EUROPE].gateway, asia=machines[ASIA].gateway,
+        )  # fmt: skip
+        (folder / "edgecache.toml").write_text(text)
+        up = start((*EDGECACHE, "up", "--json"), folder, "up")
+        stack.callback(up.stop)
+        for machine in machines:
+            start_resolver(machine, folder / machine.name, dns, stack)
+        up.until("all answer", lambda: up.stdout.endswith("\n"))
+        yield World(folder, tuple(machines), port, dns, up)
+
+
+def write_places(file: Path, machines: list[Machine]) -> None:
+    """A GeoIP file in which each machine is of its own continent."""
+    places = {"DE": machines[EUROPE], "JP": machines[ASIA]}
+    networks = {
+        machine.address.rpartition(".")[0] + ".0/24": {"country": {"iso_code": country}}
+        for country, machine in places.items()
+    }
+    file.write_bytes(database(networks))
+
+
+def start_resolver(machine: Machine, folder: Path, dns: int, stack: ExitStack) -> None:
+    """unbound in a machine, which its resolv.conf names."""
+    folder.mkdir()
+    server = f"{machine.gateway}@{dns}"
+    (folder / "unbound.conf").write_text(UNBOUND.format(folder=folder, server=server))
+    names = Path("/etc/netns", machine.name)
+    names.mkdir(parents=True)
+    stack.callback(shutil.rmtree, names)
+    (names / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+    command = ("/usr/sbin/unbound", "-d", "-p", "-c", str(folder / "unbound.conf"))
+    running = start((*machine.prefix, *command), folder, "unbound")
+    stack.callback(running.stop)
+
+
+def test_a_viewer_reaches_the_closest_location_by_its_resolver(world: World) -> None:
+    for machine, location in zip(world.machines, ("FRA1", "NRT1"), strict=True):
+        wait_for(f"{location} serves it", partial(world.is_served_by, machine, location))
+
+
+def test_real_clients_are_answered_by_udp_and_tcp(world: World) -> None:
+    europe = world.machines[EUROPE]
+    subnet = europe.address.rpartition(".")[0] + ".0/24"
+    told = world.dig(NAME.upper(), f"+subnet={subnet}")
+    assert "status: NOERROR" in told
+    assert "flags: qr aa rd;" in told
+    assert f"CLIENT-SUBNET: {subnet}/24" in told
+    assert f"{NAME.upper()}." in told  # the question's case is kept
+    assert world.dig(NAME, "AAAA", "+tcp", "+short").strip() == "2001:db8::1"
+    assert "status: NXDOMAIN" in world.dig("nothing.cdn.test")
+    assert "status: REFUSED" in world.dig("example.org")
+    assert "RFC8482" in world.dig("cdn.test", "ANY")
+    assert "NSID" not in world.dig("cdn.test", "SOA", "+nsid")
+    at = ("kdig", "@127.0.0.1", "-p", str(world.dns), "+tcp", "+keepopen")
+    told = subprocess.run(
+        (*at, NAME, "cdn.test", "NS"), capture_output=True, text=True, timeout=60
+    ).stdout
+    assert told.count("status: NOERROR") == 2
+
+
+def test_a_drained_location_is_given_to_nobody(world: World) -> None:
+    europe, asia = world.machines
+    assert world.command("drain", "FRA1")[0] == 0
+    wait_for("it has left", lambda: world.closest(europe) == asia.gateway)
+    assert world.command("undrain", "FRA1")[0] == 0
+    wait_for("it is back", lambda: world.closest(europe) == europe.gateway)
+
+
+def test_a_killed_location_leaves_and_names_are_answered_without_control(world: World) -> None:
+    europe, asia = world.machines
+    nodes = {one["name"]: one["pid"] for one in json.loads(world.up.stdout)["nodes"]}
+    subprocess.run(("kill", "-STOP", str(nodes["edge-NRT1-1"])), check=True)
+    try:
+        wait_for("it has left", lambda: world.closest(asia) == europe.gateway)
+        subprocess.run(("kill", "-STOP", str(nodes["control"])), check=True)
+        try:
+            assert world.closest(asia) == europe.gateway
+            assert world.closest(europe) == europe.gateway
+        finally:
+            subprocess.run(("kill", "-CONT", str(nodes["control"])), check=True)
+    finally:
+        subprocess.run(("kill", "-CONT", str(nodes["edge-NRT1-1"])), check=True)
+    wait_for("it is back", lambda: world.closest(asia) == asia.gateway)

@@ -32,13 +32,13 @@ from edgecache.dns.cdn_zone import LOCATION, cdn_zone, latency_table
 from edgecache.dns.responder import Responder, ResponderWorld
 from edgecache.node.build import NodeParts
 from edgecache.node.dns_listener import DnsListener, sweep_for_good
-from edgecache.node.graceful_server import RoleServer
 from edgecache.node.last_configuration import (
     LastConfiguration,
     LastConfigurationFile,
     last_configuration_path,
 )
 from edgecache.node.log_follower import LogFollower, read_configuration
+from edgecache.node.role_server import RoleServer
 from edgecache.observe.counters import Counters
 from edgecache.runtime.dev_mode import inherited_dev_mode
 from edgecache.runtime.environment import (

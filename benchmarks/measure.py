@@ -59,6 +59,19 @@ class Measuring:
             figure.p50_ms, figure.p99_ms = paced.p50_ms, paced.p99_ms
         return figure
 
+    def at_rate(self, scenario: Scenario, name: str, rate: float) -> Figure:
+        """CPU for each of so many requests a second, which come whether or not answers do."""
+        server = self._stage.server(scenario.kind, name)
+        mix = self._mix(scenario, server)
+        before = server.cpu_s()
+        load, checked = self._under_load(scenario, server, mix, self._order(mix, rate))
+        cpu_s = server.cpu_s() - before
+        return Figure(
+            requests_per_s=load.requests / load.seconds,
+            cpu_us_per_request=cpu_s / (load.requests + checked) * 1_000_000,
+            checked=checked,
+        )
+
     def _mix(self, scenario: Scenario, server: Server) -> Mix:
         """What is asked of this server; made, and the cache warmed, the first time."""
         known = self._mixes.get((scenario.name, server.name))

@@ -105,8 +105,11 @@ MODULES = [path for path in SOURCES if path.name not in ("__init__.py", "__main_
 EVERY_FILE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
 EVERY_FILE += sorted((ROOT / "benchmarks").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
-RENDERED = {"edgecache.server.http1.head_cache", "edgecache.server.http1.rendered_hit"}
-KNOW_HTTP1 = {  # who chooses a version, and of what HTTP/2 makes its rendered hits and head cache
+RENDERED = {
+    "edgecache.server.http1.head_cache", "edgecache.server.http1.head_cache_functions",
+    "edgecache.server.http1.rendered_hit",
+}  # fmt: skip
+KNOW_HTTP1 = {  # who chooses a version, and of what HTTP/2 makes its rendered hits and head caches
     "edgecache/server/connection_choice.py": {"edgecache.server.http1.connection"},
     "edgecache/server/http2/rendered_hit.py": RENDERED,
     "edgecache/server/http2/head_cache.py": RENDERED,

@@ -67,13 +67,15 @@ class CpuShare:
 
     def admits(self, now: float) -> bool:
         """Whether another run may begin."""
-        self._left_s = min(BURST_S, self._left_s + max(0.0, now - self._at) * SHARE)
+        if self._left_s < BURST_S:  # most functions never spend any
+            self._left_s = min(BURST_S, self._left_s + max(0.0, now - self._at) * SHARE)
         self._at = now
         return self._left_s > 0
 
     def spend(self, cpu_s: float) -> None:
         """A run took so much CPU."""
-        self._left_s -= max(0.0, cpu_s - RUN_S)
+        if cpu_s > RUN_S:
+            self._left_s -= cpu_s - RUN_S
 
 
 def utilization(cpu_s: float) -> int:

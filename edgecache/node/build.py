@@ -215,11 +215,11 @@ class NodeParts:
         node = self._node("edge", tier, front)
         node.address = self._told_address(location)
         node.location_secret = self._location_secret
-        self._functions.use_head_cache(node.listener)
         node.listener.proxied = location.proxy_protocol == "required"
         if "h2c" in protocols:
             node.listener.prior_knowledge = True
             node.listener.use_http2(self._head_cache(tier, Http2HeadCache))
+        self._functions.use_head_caches(node.listener)
         if location.trusted_proxies:
             node.listener.trusted_proxies = TrustedProxies(location.trusted_proxies)
         if location.access_list is not None or location.flow_log is not None:
@@ -242,10 +242,10 @@ class NodeParts:
         watch = CertificateWatch(shown, wall_clock, speaks=self.name.endswith("-1"))
         node.certificates = watch
         node.tls_listener = node.listener.secured(watch.port, self._head_cache(tier))
-        self._functions.use_head_cache(node.tls_listener)
         if "h2" in location.spoken:
             watch.port.offer((HTTP_2, *HTTP_1_1))
             node.tls_listener.use_http2(self._head_cache(tier, Http2HeadCache))
+        self._functions.use_head_caches(node.tls_listener)
 
     def _location_access(self, location: Location, node: Node) -> LocationAccess:
         access = LocationAccess(location.name, self._counters, location.access_list)

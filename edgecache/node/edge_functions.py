@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from edgecache.cache.function_events import FunctionEvents
 from edgecache.cluster.inspection import FunctionLogPage, FunctionLogQuery, LoggedRun
@@ -27,11 +27,13 @@ from edgecache.functions.runner import FunctionRunner
 from edgecache.observe.counters import Counters
 from edgecache.runtime.environment import DaemonThread, random_bytes
 from edgecache.server.http1.head_cache_functions import BYTES_MAX, SHARE, FunctionHeadCache
+from edgecache.server.http2.head_cache import Http2FunctionHeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestIds
 
 LOGS_MAX = 256  # of runs; each at most ten kilobytes
 PAGE_CHARS_MAX = 262_144  # of lines in one answer to who reads them
+_Cache = TypeVar("_Cache", bound=FunctionHeadCache)
 
 
 class FunctionLogBuffer:
@@ -134,13 +136,18 @@ class EdgeFunctions:
         events.use(config.functions)
         return events
 
-    def use_head_cache(self, listener: Listener) -> None:
-        """Have a listener give hits again that functions have seen."""
-        if self._memo:
-            bytes_max = min(BYTES_MAX, int(listener.account.budget_bytes * SHARE))
-            made = FunctionHeadCache(bytes_max)
-            self._head_caches.append(made)
-            listener.use_function_heads(made)
+    def use_head_caches(self, listener: Listener) -> None:
+        """Have a listener give hits again that functions have seen, by the versions it repeats."""
+        if not self._memo:
+            return
+        listener.use_function_heads(self._head_cache(listener, FunctionHeadCache))
+        if listener.http2_head_cache is not None:
+            listener.use_http2_function_heads(self._head_cache(listener, Http2FunctionHeadCache))
+
+    def _head_cache(self, listener: Listener, kind: type[_Cache]) -> _Cache:
+        made = kind(min(BYTES_MAX, int(listener.account.budget_bytes * SHARE)))
+        self._head_caches.append(made)
+        return made
 
     @property
     def size_bytes(self) -> int:

@@ -87,6 +87,14 @@ class ListenerFunctionHeads(ListenerHeadCache, Protocol):
         ...
 
 
+class ListenerStreamHeads(ListenerFunctionHeads, Protocol):
+    """The same where a connection has streams."""
+
+    def give(self, connection: Any, head: bytes, now: float, listed: Any) -> bool:
+        """Answer the stream of a header list, `listed`, if the hit of its head is known."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Listener:
     """What the connections of one address share."""
@@ -111,6 +119,7 @@ class Listener:
     tracing: RequestTracing | None = None  # None: a viewer's trace is as any of its fields
     http2_head_cache: ListenerHeadCache | None = field(init=False, default=None)
     function_heads: ListenerFunctionHeads | None = field(init=False, default=None)
+    http2_function_heads: ListenerStreamHeads | None = field(init=False, default=None)
     marks: InvalidationState = field(init=False)  # of the tier behind it
     account: MemoryAccount = field(init=False)  # of this process
     head_limits: HeadLimits = field(init=False)
@@ -196,6 +205,11 @@ class Listener:
     def use_function_heads(self, head_cache: ListenerFunctionHeads) -> None:
         """Hits that functions have seen are given again by `head_cache`, once they have run."""
         self.function_heads = head_cache
+        self.head_caches.append(head_cache)
+
+    def use_http2_function_heads(self, head_cache: ListenerStreamHeads) -> None:
+        """The same for requests by HTTP/2."""
+        self.http2_function_heads = head_cache
         self.head_caches.append(head_cache)
 
     def decide(

@@ -36,7 +36,7 @@ from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache import HeadCache
 from edgecache.server.http1.head_cache_functions import FunctionHeadCache
 from edgecache.server.http2.connection import MultiplexedConnection
-from edgecache.server.http2.head_cache import Http2HeadCache
+from edgecache.server.http2.head_cache import Http2FunctionHeadCache, Http2HeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestIds, RequestLog
 from edgecache.server.request_tracing import RequestTracing
@@ -297,6 +297,7 @@ class Play:
         listener.use_http2(Http2HeadCache() if self.scene.memo else None)
         if self.scene.memo:
             listener.use_function_heads(FunctionHeadCache())
+            listener.use_http2_function_heads(Http2FunctionHeadCache())
         return listener
 
 

@@ -296,7 +296,7 @@ class ViewerConnection(asyncio.Protocol):
             head_cache.learn(self, head, request, summary, lease)
         known = listener.function_heads
         if known is not None and hit.runs is not None:
-            known.learn(self, head, request, summary, FunctionHit(answer, hit))
+            known.learn(self, head, request, summary, FunctionHit(answer, hit, answer))
         write_hit(self, answer, summary, request, now)
 
     def _set_off(

@@ -34,7 +34,12 @@ from edgecache.server.http1.head_cache import (
 )
 from edgecache.server.http1.head_cache_fields import worth_remembering
 from edgecache.server.http1.interface import Http1Connection
-from edgecache.server.http1.rendered_hit import HEAD_END, RenderedHit, RenderedHitLease
+from edgecache.server.http1.rendered_hit import (
+    HEAD_END,
+    RenderedHit,
+    RenderedHitLease,
+    RenderedResponse,
+)
 from edgecache.server.output_buffer import SMALL_BODY_BYTES
 from edgecache.server.request_log import RequestOutcome, RequestSummary
 from edgecache.store.eviction import REPRIEVES_MAX
@@ -50,6 +55,7 @@ class FunctionHit(NamedTuple):
 
     answer: RenderedHit
     hit: Hit
+    wire: RenderedResponse  # the answer as its version of HTTP has it
 
 
 class RunBranch(Struct, eq=False):
@@ -138,34 +144,51 @@ class FunctionHeadCache(HeadCache):
         self.heads: dict[bytes, FunctionHead] = {}
 
     def hit(self, connection: Http1Connection, data: bytes, now: float) -> bool:
-        head = self.heads.get(data)
-        if head is None or not _may_run(head, connection, now):
+        found = self.repeated(connection, data, len(data), now)
+        if found is None:
             return False
-        listener = connection.listener
-        events = _events_of(connection)
-        runs = RequestRuns(listener.ids.peek(), now)
-        said = self._said(head.first, runs, connection, events)
-        request_id = b""
-        if said:
-            cached = said[-1].cached
-            request_id = self._repeat(connection, cached, head.block, len(data), now)
-        if not request_id:
-            events.begun = runs
-            listener.ids.next()  # which it has
-            return False
-        head.used = True
-        if any(one.logs for one in said):
-            _log(events, head.first, said, request_id)
+        cached, request_id = found
         answer, body = cached.answer, cached.answer.body
         if len(body) <= SMALL_BODY_BYTES:
             connection.transport.write(b"".join((answer.start, request_id, HEAD_END, body)))
         else:
             connection.outgoing.write(b"".join((answer.start, request_id, HEAD_END)), body)
-        connection.deadline = now + listener.limits.idle_s_max
+        connection.deadline = now + connection.listener.limits.idle_s_max
+        return True
+
+    def repeated(
+        self, connection: RepeatingConnection, data: bytes, received: int, now: float
+    ) -> tuple[CachedHit, bytes] | None:
+        """Run the functions of a head of so many bytes; what it is to be given, with the id of
+        that. It is logged. None: it is to be decided.
+        """
+        head = self.heads.get(data)
+        if head is None or not _may_run(head, connection, now):
+            return None
+        listener = connection.listener
+        events = _events_of(connection)
+        runs = RequestRuns(listener.ids.peek(), now)
+        said = self._said(head.first, runs, connection, events)
+        request_id = b""
+        if said and self.fits(connection, said[-1].cached):
+            request_id = self._repeat(connection, said[-1].cached, head.block, received, now)
+        if not request_id:
+            events.begun = runs
+            listener.ids.next()  # which it has
+            return None
+        head.used = True
+        for one in said:
+            if one.logs:
+                _log(events, head.first, said, request_id)
+                break
+        return said[-1].cached, request_id
+
+    def fits(self, _connection: RepeatingConnection, _cached: CachedHit) -> bool:
+        """Whether a hit can be sent now."""
         return True
 
     def _said(
-        self, first: RunBranch, runs: RequestRuns, connection: Http1Connection,
+        self, first: RunBranch, runs: RequestRuns, connection: RepeatingConnection,
         events: FunctionEvents,
     ) -> list[OutputBranch]:  # fmt: skip
         """What the functions of a head say for a request; empty: not all of it is known."""
@@ -182,7 +205,7 @@ class FunctionHeadCache(HeadCache):
             run = output.next
         return found
 
-    def _is_worth(self, cached: CachedHit, connection: Http1Connection, now: float) -> bool:
+    def _is_worth(self, cached: CachedHit, connection: RepeatingConnection, now: float) -> bool:
         """Whether the next function is to see a hit; `_repeat` judges whether it is given."""
         entry = cached.answer.entry
         fresh = entry.alive and entry.stale_from is None and now < cached.until
@@ -198,7 +221,7 @@ class FunctionHeadCache(HeadCache):
     ) -> None:
         """Keep a hit that functions have seen."""
         assert isinstance(lease, FunctionHit), "others are the head cache's"
-        (answer, hit), listener = lease, connection.listener
+        (answer, hit, wire), listener = lease, connection.listener
         known = hit.runs
         if known is None or not known.steps or connection.trusted:
             return
@@ -213,7 +236,7 @@ class FunctionHeadCache(HeadCache):
         outcome = RequestOutcome(answer.status, answer.result, 0, answer.fields, route=answer.route)
         outcome.functions = answer.functions
         parts = listener.request_log.parts(summary, outcome)
-        cached = CachedHit.of(RenderedHitLease(answer, known.until, answer), parts)
+        cached = CachedHit.of(RenderedHitLease(answer, known.until, wire), parts)
         table = listener.frontend.table
         if table is not self._table:
             self.clear()
@@ -267,7 +290,7 @@ class FunctionHeadCache(HeadCache):
         return len(self.heads)
 
 
-def _events_of(connection: Http1Connection) -> FunctionEvents:
+def _events_of(connection: RepeatingConnection) -> FunctionEvents:
     """What runs functions there."""
     frontend = connection.listener.frontend
     assert isinstance(frontend, ViewerFrontend), "peers have no functions"
@@ -275,7 +298,7 @@ def _events_of(connection: Http1Connection) -> FunctionEvents:
     return frontend.functions
 
 
-def _may_run(head: FunctionHead, connection: Http1Connection, now: float) -> bool:
+def _may_run(head: FunctionHead, connection: RepeatingConnection, now: float) -> bool:
     """Whether the decision of a request with this head would run its functions, too."""
     listener, listed = connection.listener, head.access_list
     return (

@@ -8,7 +8,7 @@
 - `tunnel`: a stream as the viewer's end of a WebSocket (RFC 8441)
 - `frame_writer`: what waits to be sent, by windows and priorities
 - `rendered_hit`: a stored entry as header block and DATA
-- `head_cache`: hits by the header block that asks for them
+- `head_cache`: hits by the header block that asks for them, and those that functions have seen
 - `priority`: urgency and increments of responses (RFC 9218)
 
 Frames and header blocks stand in `http/http2`. A stream's request becomes the same `Request` as one

@@ -37,6 +37,7 @@ from edgecache.server.http1.head_cache import (
     HeadCache,
     RepeatingConnection,
 )
+from edgecache.server.http1.head_cache_functions import FunctionHeadCache, FunctionHit
 from edgecache.server.http1.rendered_hit import RenderedHitLease
 from edgecache.server.http2.rendered_hit import RenderedBlock
 from edgecache.server.http2.stream import Http2Connection
@@ -222,6 +223,46 @@ class Http2HeadCache(HeadCache):
             del self._known[next(iter(self._known))]
         self._known[key] = KnownBlock(fields, method)
         self.add_line(method + block[place:after], lines, cached)
+
+
+class Http2FunctionHeadCache(FunctionHeadCache):
+    """Hits behind functions, by heads that `request_head` makes of header lists: HTTP/1.1's memory.
+
+    One is given where all of it goes out at once; where not, it is decided by what functions have
+    said, and a stream sends it.
+    """
+
+    def give(
+        self, connection: Http2Connection, head: bytes, now: float, listed: HeaderList
+    ) -> bool:
+        """Answer the request whose head `request_head` made of `listed`, if its hit is known."""
+        if listed.size >= len(NUMBERS):
+            return False
+        found = self.repeated(connection, head, listed.size, now)
+        if found is None:
+            return False
+        cached, request_id = found
+        id_bytes, wire = listed.stream_id.to_bytes(4, "big"), cached.wire
+        assert isinstance(wire, RenderedBlock), "no other is learned"
+        connection.writer.send_rendered(wire, id_bytes, request_id, cached.answer.body)
+        return True
+
+    def fits(self, connection: Any, cached: CachedHit) -> bool:
+        writer = connection.writer
+        return not writer.settings.shrinks_table and writer.fits(len(cached.answer.body))
+
+    def learn(
+        self,
+        connection: RepeatingConnection,
+        head: bytes,
+        request: Request,
+        summary: RequestSummary,
+        lease: RenderedHitLease | FunctionHit,
+    ) -> None:
+        """Keep a hit that functions have seen."""
+        wire = lease.wire
+        if isinstance(wire, RenderedBlock) and wire.fits_frames:
+            super().learn(connection, head, request, summary, lease)
 
 
 def path_place(block: bytes, at: int) -> int:

@@ -23,6 +23,7 @@ from edgecache.http.http2.header_block import EMPTY_TABLE, field_block, literal,
 from edgecache.http.http2.header_decoder import HeaderList
 from edgecache.http.message import Request
 from edgecache.server.http1.head_cache import may_repeat
+from edgecache.server.http1.head_cache_functions import FunctionHit
 from edgecache.server.http1.rendered_hit import RenderedHit, RenderedHitLease, rendered
 from edgecache.server.http2.stream import Http2Connection
 from edgecache.server.request_log import ID_CHARS, RequestLog, RequestOutcome, RequestSummary
@@ -105,6 +106,9 @@ def send_hit(connection: Http2Connection, hit: Hit, read: ReadRequest, now: floa
     if head_cache is not None and may_repeat(connection, hit, request):
         lease = RenderedHitLease(answer, hit.until, wire)
         head_cache.learn(connection, read.head, request, read.summary, lease)
+    known = listener.http2_function_heads
+    if known is not None and hit.runs is not None:
+        known.learn(connection, read.head, request, read.summary, FunctionHit(answer, hit, wire))
     block, request_id = wire.at(now), request.id
     if answer.has_id:
         request_id = answer.own_id or listener.ids.next()

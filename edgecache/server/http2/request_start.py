@@ -33,6 +33,10 @@ def begin_request(
         )  # fmt: skip
         if listed.ends and head_cache is not None and head_cache.hit(connection, head, now, listed):
             return
+        known = listener.http2_function_heads
+        is_known = known is not None and listed.ends and head in known.heads
+        if known is not None and is_known and known.give(connection, head, now, listed):
+            return
         request = listener.parse(head, listener.head_limits, listener.scheme, connection.client)
     except BadMessage as bad:
         stream = _opened(connection, listed, None, now)

@@ -1,4 +1,7 @@
-"""Hits behind functions, found by the bytes that ask: the functions run for each, once."""
+"""Hits behind functions, found by the bytes that ask: the functions run for each, once.
+
+By HTTP/1.1 and by HTTP/2, where bytes are those of the head that is made of a header list.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +29,13 @@ FRAMES = """function handler(event) {
 Make = Callable[..., Play]
 
 
-@pytest.fixture
-def make() -> Iterator[Make]:
+@pytest.fixture(params=[False, True], ids=["http1", "http2"])
+def make(request: pytest.FixtureRequest) -> Iterator[Make]:
     """Plays whose head caches are on; each is proved clean in the end."""
     plays: list[Play] = []
 
     def made(**scene: object) -> Play:
-        plays.append(Play(Scene(**scene)))  # type: ignore[arg-type]
+        plays.append(Play(Scene(**scene, http2=request.param)))  # type: ignore[arg-type]
         return plays[-1]
 
     yield made
@@ -47,7 +50,8 @@ def fill(play: Play, target: str = "/", body: str = "one", age: str = "max-age=6
 
 
 def cache_of(play: Play) -> FunctionHeadCache:
-    cache = play.listener.function_heads
+    listener = play.listener
+    cache = listener.http2_function_heads if play.scene.http2 else listener.function_heads
     assert isinstance(cache, FunctionHeadCache)
     return cache
 
@@ -236,8 +240,9 @@ def test_a_header_of_the_viewers_place_keeps_a_head_out(make: Make) -> None:
 
 def test_what_is_kept_is_bounded_and_let_go(make: Make) -> None:
     play = make(**associated(INDEX, FRAMES))
-    cache = FunctionHeadCache(40_000)
-    play.listener.function_heads = cache
+    cache = type(cache_of(play))(40_000)
+    kind = "http2_function_heads" if play.scene.http2 else "function_heads"
+    setattr(play.listener, kind, cache)
     for number in range(20):
         fill(play, f"/{number}/")
         play.viewer().asks(f"/{number}/").gets(200, "one", x_cache="Hit")

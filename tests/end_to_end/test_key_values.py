@@ -106,7 +106,8 @@ def test_what_is_put_is_what_functions_read_on_every_edge(up: Up, tmp_path: Path
         "Comment": "", "Runtime": "cloudfront-js-2.0", "KeyValueStoreAssociations": reads,
     }  # fmt: skip
     made = client.create_function(Name="redirect", FunctionConfig=config, FunctionCode=CODE)
-    client.publish_function(Name="redirect", IfMatch=made["ETag"])
+    code, out, errors = up.installation.run("functions", "publish", "redirect")
+    assert (code, errors) == (0, ""), out
     wanted = site("redirects")
     arn = made["FunctionSummary"]["FunctionMetadata"]["FunctionARN"]
     runs = [{"FunctionARN": arn, "EventType": "viewer-request"}]

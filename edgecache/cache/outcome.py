@@ -28,6 +28,7 @@ from edgecache.http.message import (
 from edgecache.http.ranges import Span
 from edgecache.http.trace_context import Traces
 from edgecache.rules.caching.error_caching import Replacement
+from edgecache.rules.caching.reuse import PendingEntry
 from edgecache.rules.reasons import FORWARDED, MissReason, StoreReason
 from edgecache.rules.response.status_and_ranges import ResponsePlan, multipart, plan_reply
 from edgecache.rules.routing import Route
@@ -227,6 +228,7 @@ class Outcome(Struct):
     age_s: int | None = None
     not_stored: StoreReason | None = None
     mark: int = 0  # which invalidations it is newer than
+    stored: Entry | PendingEntry | None = None  # what it is given from, or is stored as
 
     def as_head(self, now: float) -> Response:
         """The outcome's head as an upstream's response, for an outer tier."""
@@ -240,9 +242,7 @@ class Outcome(Struct):
 
 def part_of(data: bytes, span: Span | None) -> bytes | memoryview:
     """The bytes of `data` a plan asks for, without copying them."""
-    if span is None:
-        return data
-    return memoryview(data)[span.first : span.last + 1]
+    return data if span is None else memoryview(data)[span.first : span.last + 1]
 
 
 def from_entry(
@@ -281,6 +281,7 @@ def from_entry(
         trace=trace,
         age_s=int(assessment.age(entry.head.received_at, now)),
         mark=entry.told_mark,
+        stored=entry,
     )
 
 

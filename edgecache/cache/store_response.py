@@ -195,6 +195,7 @@ def from_whole(entry: Entry, errand: FetchErrand, now: float, leading: Response)
         result=CacheResult.MISS,
         trace=CacheStatus(why=errand.why, status=leading.status, stored=True),
         mark=entry.mark,
+        stored=entry,
     )
 
 
@@ -233,4 +234,5 @@ def _reading(fill: Fill, errand: FetchErrand, plan: ResponsePlan, trace: CacheSt
         result=CacheResult.MISS,
         trace=trace,
         mark=fill.mark,
+        stored=fill.pending,
     )

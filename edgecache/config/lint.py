@@ -17,6 +17,7 @@ from edgecache.config.checks.rate_limits import rate_limit_warnings
 from edgecache.config.checks.realtime_logs import realtime_log_warnings
 from edgecache.config.checks.regional_caches import reserve_warnings
 from edgecache.config.checks.site import provable
+from edgecache.config.checks.trace_settings import tracing_warnings
 from edgecache.config.checks.trusted_proxies import proxy_warnings
 from edgecache.config.listen import TcpAddress, bucket_hosts, tcp_address
 from edgecache.config.model import Behavior, Config, Distribution, OriginRequestPolicy, Selection
@@ -29,6 +30,7 @@ def lint(config: Config) -> list[Problem]:
     warnings: list[Problem] = [*_control_warnings(config), *_address_warnings(config)]
     warnings += log_delivery_warnings(config)
     warnings += realtime_log_warnings(config)
+    warnings += tracing_warnings(config.tracing)
     warnings += reserve_warnings(config)
     for index, location in enumerate(config.locations):
         warnings += proxy_warnings(location, f"locations[{index}]")

@@ -30,6 +30,7 @@ from edgecache.config.model import (
     LogDelivery,
     Origin,
     RegionalCache,
+    Tracing,
 )
 from edgecache.config.origin_map import MAP_ENV, read_map
 from edgecache.config.problems import ConfigError, Problems
@@ -125,6 +126,11 @@ def _reference_at(at: Callable[[str], str], reference: str) -> str:
     return reference if path == reference else f"file:{at(path)}"
 
 
+def _tracing_at(tracing: Tracing, at: Callable[[str], str]) -> Tracing:
+    headers = {name: _reference_at(at, to) for name, to in tracing.otlp_headers.items()}
+    return replace(tracing, otlp_headers=headers, otlp_ca_file=at(tracing.otlp_ca_file))
+
+
 def _distribution_at(distribution: Distribution, at: Callable[[str], str]) -> Distribution:
     """Its files, at their absolute paths."""
     refer = partial(_reference_at, at)
@@ -176,6 +182,7 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
         geo_database=at(config.geo_database),
         asn_database=at(config.asn_database),
         ip_sets=tuple(replace(one, file=at(one.file)) for one in config.ip_sets),
+        tracing=_tracing_at(config.tracing, at),
         log_delivery=_log_delivery_at(config.log_delivery, folder),
         realtime_log_streams=tuple(
             replace(one, ca_file=at(one.ca_file)) for one in config.realtime_log_streams

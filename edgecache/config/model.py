@@ -46,6 +46,8 @@ from edgecache.config.origins import OriginShield as OriginShield
 from edgecache.config.origins import Resolver as Resolver
 from edgecache.config.rate_limits import LimitRate as LimitRate
 from edgecache.config.rate_limits import RateLimit as RateLimit
+from edgecache.config.trace_settings import TraceMode as TraceMode
+from edgecache.config.trace_settings import Tracing as Tracing
 from edgecache.config.viewer_rules import BasicAuth as BasicAuth
 from edgecache.config.viewer_rules import Maintenance as Maintenance
 from edgecache.config.viewer_rules import Purge as Purge
@@ -71,7 +73,6 @@ BRAND = "cloudfront"  # what we call ourselves unless it is configured
 SemanticsName = Literal["cloudfront", "rfc9111"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
-TraceMode = Literal["ignore", "extract", "inject", "propagate"]
 ItemBehavior = Literal["none", "whitelist", "allExcept", "all"]
 HeaderBehavior = Literal[
     "none", "whitelist", "allViewer", "allViewerAndWhitelistCloudFront", "allExcept"
@@ -403,21 +404,6 @@ class Limits(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     concurrent_streams_max: int = 128  # of one connection (HTTP/2, HTTP/3)
     connections_max: int = 20_000
     connections_per_address_max: int = 5_000
-
-
-class Tracing(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What becomes of `traceparent` and `tracestate` of viewers' requests (W3C Trace Context).
-
-    `ignore`: they are fields like any other. `extract`: a viewer's trace is logged and goes on to
-    the origin, with a span of ours. `inject`: what goes upstream gets a trace of its own, and a
-    viewer's is not believed. `propagate`: a viewer's, else one of its own. Of the traces begun here
-    `sampled_share` say to origins that they are sampled. With `amzn_trace_id` requests to origins
-    have X-Amzn-Trace-Id, by the rules of an Application Load Balancer.
-    """
-
-    context: TraceMode = "ignore"
-    sampled_share: float = 1
-    amzn_trace_id: bool = False
 
 
 class Process(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -46,6 +46,11 @@ class TraceContext(Struct, frozen=True):
         return b"00-%b-%b-0%d" % (self.trace_id, self.span_id, self.sampled)
 
     @property
+    def flags(self) -> bytes:
+        """trace-flags, as traceparent and the log have them."""
+        return b"01" if self.sampled else b"00"
+
+    @property
     def fields(self) -> tuple[tuple[bytes, bytes], ...]:
         """The fields that say this to who is asked."""
         if not self.state:

@@ -26,6 +26,8 @@ and what control hands out of them;
 `log_readers` who reads it as it comes, through control;
 `log_delivery`, `log_store` sends the logs of distributions to their buckets;
 `realtime_logs`, `realtime_streams` sends lines of real-time logs to sockets, files and URLs;
+`span_export` sends spans of sampled requests to a collector of OpenTelemetry;
+`send_queue` what is on its way to one receiver, and what it did not take;
 `reserve` the bucket behind a regional cache, and its key pair;
 `geoip` look-up of addresses in MaxMind's files;
 `orphaned_connections` adopts connections in the backlog of a worker that died;

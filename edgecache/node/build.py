@@ -65,6 +65,7 @@ from edgecache.node.reserve import with_reserve
 from edgecache.node.reset import NodeReset
 from edgecache.node.rule_files import RuleFileWatch
 from edgecache.node.secret_watch import SecretWatch
+from edgecache.node.span_export import span_exports
 from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
 from edgecache.observe.access_log import AccessLog
 from edgecache.observe.counters import Counters
@@ -98,7 +99,8 @@ from edgecache.server.http2.head_cache import Http2HeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.location_access import LocationAccess
 from edgecache.server.peer_tls import PeerTlsPort
-from edgecache.server.request_log import RequestIds, RequestLog
+from edgecache.server.request_ids import RequestIds
+from edgecache.server.request_log import RequestLog
 from edgecache.server.request_tracing import OF_TIERS, RequestTracing
 from edgecache.server.tls import HTTP_1_1, HTTP_2
 from edgecache.store.disk.availability import DiskEnvironment
@@ -388,8 +390,7 @@ class NodeParts:
             tracing=self._tracing(role),
         )
         self._share_descriptors(listener)
-        location = "" if tier.name == role else tier.name
-        sender = self._verifier.sender
+        location, sender = "" if tier.name == role else tier.name, self._verifier.sender
         logs, stories = self._functions.logs if role == "edge" else None, self._lambdas.stories
         inspector = Inspector(
             self.name, role, location, front, sender, function_logs=logs, stories=lambda: stories
@@ -397,6 +398,7 @@ class NodeParts:
         listener.explains = inspector.reply
         node = Node(self.name, role, location, os.getpid(), listener, log, outputs, self._follower)
         node.consumers += node_log_readers(node, self.config, owner)
+        node.consumers += span_exports(node, self.config.tracing, owner.machine)
         node.extend_records()
         if self._dev is not None:
             node.reset = NodeReset(tier, self._counters, self._forget)
@@ -407,8 +409,7 @@ class NodeParts:
         if self.config.control is not None:
             path = last_configuration_path(self.config.state_dir, self.name)
             node.last_configuration = LastConfigurationFile(path, self.last, random_bytes(4).hex())
-        node.renewal = self._renewal
-        node.measure = self._measure
+        node.renewal, node.measure = self._renewal, self._measure
         return node
 
     def _measure(self) -> None:

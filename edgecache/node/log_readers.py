@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 SEND_S = 0.5  # between two messages to control
 _STANDARD = FIELDS.count(" ")
 _OF_MISSES = {COLUMNS[name] for name in (
-    "reason", "origin-id", "origin-status", "origin-fbl", "origin-lbl",
+    "reason", "origin-id", "origin-status", "origin-fbl", "origin-lbl", "origin-timestamp(ms)",
 )}  # fmt: skip
 
 

@@ -10,35 +10,21 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 import httpx
 
 from edgecache.config.log_delivery import RealtimeLogStream
+from edgecache.node.send_queue import BatchReceiver, StreamError
 from edgecache.observe.access_log import append_whole
 from edgecache.runtime.environment import BlockingCalls
 
 SEND_S_MAX = 10.0  # of one batch
+ANSWER_BYTES_MAX = 65_536
+AGAIN = frozenset({408, 429, 500, 502, 503, 504})  # what may be taken when it is sent again
 _MODE = 0o640  # they hold addresses and cookies
 JSON_LINES = "application/x-ndjson"
-
-
-class StreamError(Exception):
-    """A batch was not taken; its words are for the operator."""
-
-
-class RealtimeStream(Protocol):
-    """What takes lines of one stream."""
-
-    async def send(self, lines: Sequence[bytes]) -> None:
-        """Send whole lines, each with its end. StreamError."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of what is held."""
-        ...
 
 
 class SocketStream:
@@ -48,12 +34,12 @@ class SocketStream:
         self._address = urlsplit(address)
         self._writer: asyncio.StreamWriter | None = None
 
-    async def send(self, lines: Sequence[bytes]) -> None:
-        """See `RealtimeStream`."""
+    async def send(self, pieces: Sequence[bytes]) -> None:
+        """See `BatchReceiver`."""
         try:
             async with asyncio.timeout(SEND_S_MAX):
                 writer = self._writer or await self._connected()
-                writer.write(b"".join(lines))
+                writer.write(b"".join(pieces))
                 await writer.drain()
                 if writer.is_closing():
                     raise ConnectionResetError("the reader has closed it")
@@ -65,7 +51,7 @@ class SocketStream:
             raise StreamError((error.strerror or str(error)).lower()) from error
 
     async def close(self) -> None:
-        """See `RealtimeStream`."""
+        """See `BatchReceiver`."""
         self._drop()
 
     async def _connected(self) -> asyncio.StreamWriter:
@@ -90,18 +76,18 @@ class FileStream:
         self._path = path
         self._thread = thread
 
-    async def send(self, lines: Sequence[bytes]) -> None:
-        """See `RealtimeStream`."""
+    async def send(self, pieces: Sequence[bytes]) -> None:
+        """See `BatchReceiver`."""
         try:
             async with asyncio.timeout(SEND_S_MAX):
-                await self._thread(lambda: self._append(b"".join(lines)))
+                await self._thread(lambda: self._append(b"".join(pieces)))
         except TimeoutError:
             raise StreamError(f"not written within {SEND_S_MAX:g} s") from None
         except OSError as error:
             raise StreamError((error.strerror or str(error)).lower()) from error
 
     async def close(self) -> None:
-        """See `RealtimeStream`."""
+        """See `BatchReceiver`."""
 
     def _append(self, text: bytes) -> None:
         """Append all of it, or nothing: processes of this machine share the file."""
@@ -116,10 +102,9 @@ class FileStream:
             os.close(descriptor)
 
 
-class HttpStream:
-    """A URL that batches of JSON lines are posted to; any 2xx takes one.
-
-    `transport` is the network's, and None the real one.
+class HttpPost:
+    """Posts to one URL over a connection that is kept. `transport` is the network's, and None the
+    real one; `ca_file` is trusted in place of the system's certificates.
     """
 
     def __init__(
@@ -130,26 +115,24 @@ class HttpStream:
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
 
-    async def send(self, lines: Sequence[bytes]) -> None:
-        """See `RealtimeStream`."""
-        content = b"".join(lines)
+    async def post(self, content: bytes, fields: Mapping[str, str]) -> bytes:
+        """What is answered with a 2xx, as far as it is small. StreamError where it is another."""
         try:
             async with asyncio.timeout(SEND_S_MAX):
                 client = self._client or self._made()
-                fields = {"content-type": JSON_LINES}
-                async with client.stream(
-                    "POST", self._url, content=content, headers=fields
-                ) as answer:
-                    status = answer.status_code
+                call = client.stream("POST", self._url, content=content, headers=fields)
+                async with call as answer:
+                    status, text = answer.status_code, await _beginning(answer)
         except TimeoutError:
             raise StreamError(f"no answer within {SEND_S_MAX:g} s") from None
         except (httpx.HTTPError, OSError) as error:
             raise StreamError(str(error) or type(error).__name__) from error
         if not 200 <= status < 300:
-            raise StreamError(f"answered {status}")
+            raise StreamError(f"answered {status}", lasting=status not in AGAIN)
+        return text
 
     async def close(self) -> None:
-        """See `RealtimeStream`."""
+        """Let go of the connection."""
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
@@ -164,7 +147,34 @@ class HttpStream:
         return self._client
 
 
-def realtime_stream(stream: RealtimeLogStream, thread: BlockingCalls) -> RealtimeStream:
+async def _beginning(answer: httpx.Response) -> bytes:
+    """The body of an answer, unless it is longer than anything worth reading."""
+    text = b""
+    async for piece in answer.aiter_bytes():
+        text += piece
+        if len(text) > ANSWER_BYTES_MAX:
+            return b""
+    return text
+
+
+class HttpStream:
+    """A URL that batches of JSON lines are posted to; any 2xx takes one."""
+
+    def __init__(
+        self, url: str, ca_file: str = "", transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._post = HttpPost(url, ca_file, transport)
+
+    async def send(self, pieces: Sequence[bytes]) -> None:
+        """See `BatchReceiver`."""
+        await self._post.post(b"".join(pieces), {"content-type": JSON_LINES})
+
+    async def close(self) -> None:
+        """See `BatchReceiver`."""
+        await self._post.close()
+
+
+def realtime_stream(stream: RealtimeLogStream, thread: BlockingCalls) -> BatchReceiver:
     """What takes the lines of a stream. `thread` is for a file."""
     if stream.to.startswith(("http:", "https:")):
         return HttpStream(stream.to, stream.ca_file)

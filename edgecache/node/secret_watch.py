@@ -99,6 +99,10 @@ class SecretWatch:
         self.proofs.use(credentials)
         return self.secrets.viewer
 
+    def value(self, reference: str) -> bytes | None:
+        """What a reference of the configuration stands for; None while it cannot be read."""
+        return self._values.get(reference)
+
     def _identity_signer(self) -> IdentitySigner | None:
         """The one signer of this process: another would be a newcomer to every gate."""
         keys = self.secrets.identity
@@ -241,6 +245,8 @@ def _references(config: Config) -> Iterator[tuple[str, str]]:
     for where, origin in _origins(config):
         for name, reference in origin.secret_headers.items():
             yield f"{where}.secret_headers.{name}", reference
+    for name, reference in config.tracing.otlp_headers.items():
+        yield f"tracing.otlp_headers.{name}", reference
 
 
 def _files(config: Config) -> Iterator[str]:

@@ -7,7 +7,7 @@ Words: *record* (one line of the access log), *sample* (counters of one process 
     metric_families        name, labels and meaning of everything counted
     distribution_counters  requests, bytes, statuses, durations by distribution and result
     labeled_series         counting by operators' names, a bounded number of them
-    histogram              durations by upper bound
+    histogram              durations by upper bound, and of each bucket the trace of a request
     access_log             a bounded queue of records, files by the hour, standard output
     log_filter             expressions that choose records: status>=500 and path~"/api/"
     log_reader             a reader of records as they come, with a bounded buffer
@@ -16,6 +16,8 @@ Words: *record* (one line of the access log), *sample* (counters of one process 
     traffic_summary        what is asked most, why it misses, by whom, how long: mergeable
     heavy_hitters          the most frequent names in bounded memory
     distinct_count         how many distinct values, in 4 KiB
+    request_spans          spans of sampled requests, out of their records
+    otlp                   spans as collectors of OpenTelemetry take them
     log_record             records of requests, their lines in CloudFront's format and as JSON
     log_retention          closed hours as gzip, what is too old or too much
     log_spool              lines that distributions want in buckets, in files of this process

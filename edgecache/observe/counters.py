@@ -11,7 +11,13 @@ from collections.abc import Iterable
 from typing import TypedDict
 
 from edgecache.observe.distribution_counters import DistributionCounters, DistributionTable
-from edgecache.observe.histogram import Count, Histogram, HistogramSample, merge_histograms
+from edgecache.observe.histogram import (
+    Count,
+    ExemplarTable,
+    Histogram,
+    HistogramSample,
+    merge_histograms,
+)
 from edgecache.observe.labeled_series import SEPARATOR, LabeledSeries, Series
 from edgecache.observe.metric_families import (
     GAUGES,
@@ -45,7 +51,8 @@ class Counters:
 
     __slots__ = (
         *TOTALS, *WORDS, *GAUGES, *HISTOGRAMS,
-        "distributions", "labeled", "labeled_gauges", "labeled_histograms", "memory", "usage",
+        "distributions", "exemplars", "labeled", "labeled_gauges", "labeled_histograms", "memory",
+        "usage",
     )  # fmt: skip
 
     upstream_requests: int
@@ -65,6 +72,8 @@ class Counters:
     reserve_failures: int
     log_lines_lost: int
     log_dropped: int
+    spans_sent: int
+    spans_lost: int
     http2_requests: int
     http3_requests: int
     http3_retries: int
@@ -99,6 +108,7 @@ class Counters:
         for name in HISTOGRAMS:
             setattr(self, name, Histogram())
         self.distributions = DistributionTable()
+        self.exemplars = ExemplarTable()
         self.labeled = {name: LabeledSeries(Series) for name in LABELED_COUNTERS}
         self.labeled_gauges = {name: LabeledSeries(Series) for name in LABELED_GAUGES}
         self.labeled_histograms = {name: LabeledSeries(Histogram) for name in LABELED_HISTOGRAMS}
@@ -114,6 +124,7 @@ class Counters:
         for name in HISTOGRAMS:
             getattr(self, name).clear()
         self.distributions.clear()
+        self.exemplars.clear()
         for series in self.labeled.values():
             for _, one in series.items():
                 one.value = 0
@@ -157,7 +168,11 @@ class Counters:
         for name, series in self.labeled_histograms.items():
             histograms.update({name + SEPARATOR + k: one.snapshot() for k, one in series.items()})
         histograms["time_taken"] = total.time_taken()
-        return histograms | self.distributions.histograms()
+        histograms |= self.distributions.histograms()
+        for name, exemplars in self.exemplars.items():
+            if name in histograms:
+                histograms[name]["exemplars"] = exemplars
+        return histograms
 
 
 def merge(samples: Iterable[Sample]) -> Sample:

@@ -46,7 +46,7 @@ ALIASES = {
 NUMBERS = frozenset((
     "sc-status", "sc-bytes", "cs-bytes", "time-taken", "time-to-first-byte", "c-port", "asn",
     "sc-content-len", "sc-range-start", "sc-range-end", "origin-status", "origin-fbl", "origin-lbl",
-    "timestamp(ms)",
+    "timestamp(ms)", "origin-timestamp(ms)",
 ))  # fmt: skip
 """Fields that are compared as numbers."""
 NONE = b"-"  # what a record has in the place of no value

@@ -35,13 +35,16 @@ FIELDS = (
 HEADER = f"#Version: 1.0\n#Fields: {FIELDS}\n".encode()
 EXTRA_FIELDS = (
     "distribution-id cache-behavior-path-pattern reason origin-id origin-status origin-fbl "
-    "origin-lbl viewer-request-log-data viewer-response-log-data cookie trace-id timestamp(ms)"
+    "origin-lbl viewer-request-log-data viewer-response-log-data origin-timestamp(ms) "
+    "cache-key-hash ttl-rule cookie trace-id span-id parent-span-id trace-flags timestamp(ms)"
 )
 """Of the second line: what belongs to a hit, then to a head (from `cookie` on), then to an instant.
 
 `cookie` has what the viewer sent, where somebody wants cookies; the standard line never does.
 """
-HIT_EXTRAS = 9  # how many belong to a hit
+HIT_EXTRAS = 12  # how many belong to a hit
+TRACE_EXTRAS = 4  # how many, behind those of a head, belong to a request's trace
+NO_TRACE = b"-\t-\t-\t-"
 
 Text = bytes | str | None
 
@@ -60,6 +63,12 @@ class RecordExtras(Struct, frozen=True):
     trace_id: Text = None  # of W3C's traceparent
     request_data: str = ""  # of a function's logCustomData at viewer-request
     response_data: str = ""
+    origin_asked_at: float = 0.0  # epoch seconds; 0: nobody was asked
+    key_hash: str = ""  # of the cache key
+    ttl_rule: str = ""  # what gave what is stored its lifetime: `Assessment.rule`
+    span_id: Text = None  # of this tier, as upstream was told; None: it was told nothing
+    parent_span_id: Text = None  # of who asked
+    trace_flags: Text = None  # `01`: the trace is sampled
 
 
 NO_EXTRAS = RecordExtras()
@@ -204,13 +213,17 @@ def format_record(record: Record, stamp: Callable[[float], bytes]) -> bytes:
 
 def format_extras(extras: RecordExtras) -> bytes:
     """The values of the second line but the last one, each with its tab."""
-    return b"%b\t%b\t%b\t%b\t%b\t%b\t" % (
+    asked_at = extras.origin_asked_at
+    return b"%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t" % (
         remembered_runs(extras.distribution, extras.behavior, extras.reason, extras.origin),
         b"%03d" % extras.origin_status if extras.origin_status else b"-",
         _seconds(extras.origin_first_byte_s),
         _seconds(extras.origin_last_byte_s),
         _joined(extras.request_data, extras.response_data),
+        b"%d" % (asked_at * 1_000) if asked_at else b"-",
+        _joined(extras.key_hash, extras.ttl_rule),
         _joined(extras.cookie, extras.trace_id),
+        _joined(extras.span_id, extras.parent_span_id, extras.trace_flags),
     )
 
 

@@ -95,6 +95,11 @@ TOTALS = {
     "log_dropped": Family(
         "log_dropped", "Access log records that found the queue full or the disk failing."
     ),
+    "spans_sent": Family("spans_sent", "Spans that the collector has taken."),
+    "spans_lost": Family(
+        "spans_lost",
+        "Spans that the collector did not take, that found no room, or that were too many at once.",
+    ),
 }
 WORDS = {
     "misses": Family("misses", "Requests not answered from the store, by reason.", ("reason",)),

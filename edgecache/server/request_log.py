@@ -1,17 +1,15 @@
-"""Request log: what each request adds to counters and access log, and the ids it has there.
+"""Request log: what each request adds to counters and access log.
 
-Law: logging never waits and never fails. Request ids: X-Amz-Cf-Id, 40 random bytes in base64url,
-unlike any other request's.
+Law: logging never waits and never fails.
 """
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from struct import iter_unpack
 from typing import Protocol
 
 from msgspec import Struct
+from xxhash import xxh3_64_hexdigest
 
 from edgecache.cache.outcome import BY_FUNCTION, CacheResult
 from edgecache.http.function_cache import BLOCK_BYTES, cached, register
@@ -23,11 +21,14 @@ from edgecache.http.message import (
     first_value,
     is_short,
 )
+from edgecache.http.trace_context import TraceContext
 from edgecache.observe.access_log import AccessLog
 from edgecache.observe.counters import Counters
 from edgecache.observe.log_record import (
     HIT_EXTRAS,
+    NO_TRACE,
     REMEMBERED_PLACE_BYTES,
+    TRACE_EXTRAS,
     LogTimestamp,
     Record,
     RecordExtras,
@@ -35,18 +36,14 @@ from edgecache.observe.log_record import (
     format_record,
     remembered_runs,
 )
+from edgecache.rules.caching.reuse import StorableResponse
 from edgecache.rules.routing import Route
 from edgecache.server.tls import Session
 
 OWN_RESULTS = BY_FUNCTION | {CacheResult.LIMIT, CacheResult.CAPACITY}
-ID_BYTES = 40  # CloudFront's: 56 characters, the last two `==`
-ID_CHARS = 56
-BATCH = 256  # ids from one call to the random source
-_LONG = ID_BYTES - 1  # a whole number of groups of three: a batch is encoded in one go
-_LONG_CHARS = _LONG // 3 * 4
-_ENDS = [urlsafe_b64encode(bytes((byte,))) for byte in range(256)]
 
 register(remembered_runs, REMEMBERED_PLACE_BYTES)
+_TRACE_ID, _SPAN_ID, _FLAGS = slice(3, 35), slice(36, 52), slice(53, 55)  # of a traceparent
 _VERSIONS = ("", "HTTP/1.0", "HTTP/2.0", "HTTP/3.0")  # by the major one; HTTP/1.1 aside
 
 
@@ -75,7 +72,8 @@ class RequestSummary(Struct, frozen=True):
     session: Session | None = None  # of TLS; its version and cipher are in the log
     distribution: str = ""  # id
     cookie: bytes | None = None
-    trace_id: bytes | None = None  # of W3C's traceparent
+    trace: TraceContext | None = None  # with the span of who asks
+    told: TraceContext | None = None  # what upstream was told of it, with our span
 
     @classmethod
     def by(
@@ -103,7 +101,7 @@ class RequestSummary(Struct, frozen=True):
             session,
             site[1],
             cookie,
-            None if request.trace is None else request.trace.trace_id,
+            request.trace,
         )
 
 
@@ -124,6 +122,8 @@ class RequestOutcome(Struct):
     reason: str = ""  # why it was not answered from the store, was refused, or failed: one word
     origin: OriginRecord | None = None  # what upstream did for it
     functions: FunctionRecord | None = None  # what functions did
+    key: bytes = b""  # of the cache; empty: none was made
+    stored: StorableResponse | None = None  # what it was answered from, or is stored as
 
 
 class LineTemplate(Struct, frozen=True):
@@ -147,7 +147,9 @@ class LineTemplate(Struct, frozen=True):
         if second:
             extras = second.split(b"\t")
             of_hit = b"\t".join(extras[:HIT_EXTRAS]) + b"\t"
-            of_head = b"\t".join(extras[HIT_EXTRAS:-2]) + b"\t"  # the last two: trace, instant
+            of_head = (
+                b"\t".join(extras[HIT_EXTRAS : -TRACE_EXTRAS - 1]) + b"\t"
+            )  # the last: instant
 
         def run(first: int, last: int) -> bytes:
             return b"\t".join(fields[first : last + 1])
@@ -270,7 +272,10 @@ class RequestLog:
 
     def _extras(self, summary: RequestSummary, outcome: RequestOutcome) -> RecordExtras:
         route, origin = outcome.route, outcome.origin or _NOT_ASKED
-        functions = outcome.functions or _NO_FUNCTIONS
+        functions, stored = outcome.functions or _NO_FUNCTIONS, outcome.stored
+        rule = "" if route is None or stored is None else stored.assessment(route).rule
+        trace, told = summary.trace, summary.told
+        known = trace or told
         return RecordExtras(
             summary.distribution if route is None else route.distribution.id,
             "" if route is None else route.behavior.path_pattern,
@@ -280,35 +285,28 @@ class RequestLog:
             origin.first_byte_s,
             origin.last_byte_s,
             summary.cookie if self.cookies else None,
-            summary.trace_id,
+            None if known is None else known.trace_id,
             functions.request_data,
             functions.response_data,
+            origin.asked_at,
+            key_hash(outcome.key) if outcome.key else "",
+            rule,
+            None if told is None else told.span_id,
+            None if trace is None else trace.span_id,
+            None if known is None else known.flags,
         )
 
 
-class RequestIds:
-    """Ids, made in batches from an injected source of random bytes."""
+def key_hash(key: bytes) -> str:
+    """A cache key in 16 hexadecimal digits, the same in every process; keys hold cookies."""
+    return xxh3_64_hexdigest(key)
 
-    def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
-        self._random_bytes = random_bytes
-        self._ready: list[bytes] = []
 
-    def next(self) -> bytes:
-        """An id never given before."""
-        ready = self._ready
-        if not ready:
-            data = self._random_bytes(ID_BYTES * BATCH)
-            starts = urlsafe_b64encode(data[: _LONG * BATCH])
-            ends = map(_ENDS.__getitem__, data[_LONG * BATCH :])
-            cut = iter_unpack(f"{_LONG_CHARS}s", starts)
-            ready.extend([start + end for (start,), end in zip(cut, ends, strict=True)])
-        return ready.pop()
-
-    def peek(self) -> bytes:
-        """The id that is given next."""
-        if not self._ready:
-            self._ready.append(self.next())
-        return self._ready[-1]
+def trace_columns(parent: bytes) -> bytes:
+    """The fields of a record for a request of this traceparent of ours; empty: of no trace."""
+    if not parent:
+        return NO_TRACE
+    return b"%b\t-\t%b\t%b" % (parent[_TRACE_ID], parent[_SPAN_ID], parent[_FLAGS])
 
 
 def logged_result(status: int, result: CacheResult) -> CacheResult:

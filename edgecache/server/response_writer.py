@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from edgecache.cache.bodies import StoredBody
 from edgecache.cache.fill import FillBody
 from edgecache.cache.frontend import DecisionErrand, ViewerErrand
-from edgecache.cache.outcome import CacheResult, Errand, Hit, Outcome, Refusal
+from edgecache.cache.outcome import CacheResult, Errand, FetchErrand, Hit, Outcome, Refusal
 from edgecache.cache.slices.body import SliceBody
 from edgecache.config.model import LimitRate
 from edgecache.http.message import (
@@ -29,6 +29,7 @@ from edgecache.http.message import (
 )
 from edgecache.http.trace_context import Traces
 from edgecache.rules.caching.entry_update import SAFE_METHODS
+from edgecache.rules.caching.reuse import StorableResponse
 from edgecache.rules.caching.storability import less_ours
 from edgecache.rules.reasons import MissReason
 from edgecache.rules.routing import Route
@@ -41,6 +42,7 @@ from edgecache.server.output_buffer import whole_of
 from edgecache.server.request_log import RequestOutcome, RequestSummary
 from edgecache.server.stream import ViewerBody, ViewerStream
 from edgecache.server.websocket import accepts_websocket
+from edgecache.store.entry import Entry
 from edgecache.store.memory_account import BEHIND_BYTES, MemoryHolding
 from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.interface import Body, TrailedBody, WholeBody
@@ -78,8 +80,8 @@ class ResponseWriter:
     """The response to one request, from what is to be fetched for it to its line in the log."""
 
     __slots__ = (
-        "_first_byte_s", "_functions", "_id", "_listener", "_network", "_origin", "_route",
-        "_stream", "_summary",
+        "_first_byte_s", "_functions", "_id", "_key", "_listener", "_network", "_origin", "_route",
+        "_stored", "_stream", "_summary",
     )  # fmt: skip
 
     def __init__(self, listener: Listener, stream: ViewerStream, summary: RequestSummary) -> None:
@@ -93,6 +95,8 @@ class ResponseWriter:
         self._route: Route | None = None
         self._origin = OriginRecord()
         self._functions: FunctionRecord | None = None
+        self._key = b""
+        self._stored: StorableResponse | None = None
 
     async def run(self, errand: ViewerErrand, body: ViewerBody | None) -> None:
         """Run the errand and send its outcome, or the page that says why there is none."""
@@ -161,12 +165,13 @@ class ResponseWriter:
         outcome: Outcome | Refusal | None = None
         listener, self._route = self._listener, errand.route
         self._id, self._functions = errand.request.id or self._id, errand.request.functions
+        self._key = errand.key if isinstance(errand, FetchErrand) else b""
         try:
             traces: Traces = (errand.request.trace, errand.request.amzn_trace)
             if listener.tracing is not None:
                 traces = listener.tracing.told(traces, listener.clock())
             if traces[0] is not None:
-                self._summary = replace(self._summary, trace_id=traces[0].trace_id)
+                self._summary = replace(self._summary, told=traces[0])
             errand = errand.identified(self._id, traces, self._origin)
             if errand.why is MissReason.GRPC:
                 self._begin_call(body)
@@ -223,7 +228,7 @@ class ResponseWriter:
 
     def send_hit(self, hit: Hit, request: Request, now: float) -> None:
         """Send what a stored entry gives, where hits are not kept as rendered for the wire."""
-        self._route = hit.route
+        self._route, self._key, self._stored = hit.route, hit.entry.key, hit.entry
         if hit.functions is not None:
             self._id, self._functions = hit.functions.id, hit.functions
         outcome, fields = self._listener.hit_response(hit, request, self._id, now)
@@ -341,6 +346,9 @@ class ResponseWriter:
 
     async def _send(self, outcome: Outcome, request: Request, route: Route) -> None:
         body, stream, self._route = outcome.body, self._stream, route
+        self._stored = outcome.stored
+        if isinstance(self._stored, Entry):
+            self._key = self._stored.key
         detail, length = outcome.trace.detail, outcome.length
         ended = RequestOutcome(outcome.status, outcome.result, 0, (), detail, length=length)
         ended.reason = outcome.trace.why or ""
@@ -478,5 +486,6 @@ class ResponseWriter:
     def _record(self, ended: RequestOutcome) -> None:
         now, stream = self._listener.clock(), self._stream
         ended.route, ended.origin, ended.functions = self._route, self._origin, self._functions
+        ended.key, ended.stored = self._key, self._stored
         taken_s = now - stream.began
         self._listener.request_log.tell(self._summary, ended, stream.client, self._id, now, taken_s)

@@ -44,6 +44,7 @@ class MemoryHolding(StrEnum):
     KEY_VALUES = "key_values"  # stores that functions read, as estimated
     REALTIME_LOGS = "realtime_logs"  # their lines that wait to be taken
     LOG_READERS = "log_readers"  # the log's last lines, and what waits for who reads it
+    SPANS = "spans"  # that wait to be taken, and exemplars
 
 
 SHARES = {  # of the budget, for what viewers send
@@ -59,6 +60,7 @@ BOUNDED = frozenset(
         MemoryHolding.KEY_VALUES,
         MemoryHolding.LOG_READERS,
         MemoryHolding.REALTIME_LOGS,
+        MemoryHolding.SPANS,
     }
 )  # each by itself: only the store has less
 SHORT = 1 / 2  # of a share: beyond it each sends no faster than what it sent is taken

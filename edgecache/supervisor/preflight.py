@@ -230,6 +230,7 @@ def unopened_files(config: Config) -> list[str]:
         lines += _unusable_log_bucket(log_bucket, f"log_delivery.buckets[{index}]")
     if config.reserve is not None:
         lines += _unreadable({"reserve.ca_file": config.reserve.ca_file})
+    lines += _unreadable({"tracing.otlp_ca_file": config.tracing.otlp_ca_file})
     for name in ("geo_database", "asn_database"):
         path = getattr(config, name)
         if path and (problem := database_problem(path)):

@@ -11,14 +11,8 @@ import pytest
 
 from edgecache.config.log_delivery import RealtimeLog, RealtimeLogStream
 from edgecache.config.model import Behavior, Config, Distribution, Origin
-from edgecache.node.realtime_logs import (
-    BATCH_LINES,
-    RETRIES_MAX,
-    WAITING_BYTES_MAX,
-    RealtimeLogs,
-    RealtimeWorld,
-)
-from edgecache.node.realtime_streams import StreamError
+from edgecache.node.realtime_logs import RealtimeLogs, RealtimeWorld
+from edgecache.node.send_queue import BATCH_PIECES, RETRIES_MAX, WAITING_BYTES_MAX, StreamError
 from edgecache.observe.counters import Counters
 from edgecache.observe.log_record import RecordExtras
 from tests.observe.test_log_reader import SOURCE, line
@@ -34,14 +28,14 @@ class Sink:
         self.batches: list[list[bytes]] = []
         self.closed = 0
 
-    async def send(self, lines: Sequence[bytes]) -> None:
-        """See `RealtimeStream`."""
+    async def send(self, pieces: Sequence[bytes]) -> None:
+        """See `BatchReceiver`."""
         if self.failures:
             raise self.failures.pop(0)
-        self.batches.append([*lines])
+        self.batches.append([*pieces])
 
     async def close(self) -> None:
-        """See `RealtimeStream`."""
+        """See `BatchReceiver`."""
         self.closed += 1
 
     @property
@@ -178,9 +172,9 @@ def test_what_is_not_taken_is_lost_and_counted() -> None:
     async def scene() -> None:
         edge = Edge(config(ALL))
         edge.sinks["one"].failures = [StreamError("refused")] * (RETRIES_MAX + 2)
-        edge.logs.offer([asked(b"/a")] * (BATCH_LINES + 1))
+        edge.logs.offer([asked(b"/a")] * (BATCH_PIECES + 1))
         await edge.step()
-        assert edge.counted("lost") == BATCH_LINES + 1  # the second batch was tried once
+        assert edge.counted("lost") == BATCH_PIECES + 1  # the second batch was tried once
         edge.logs.offer([asked(b"/b")])
         await edge.step()
         assert edge.sinks["one"].lines == [b"/b\n"]
@@ -214,7 +208,7 @@ def test_what_waits_is_bounded_and_measured() -> None:
         await edge.step()
         assert edge.sizes[-1] == 0
         assert len(edge.sinks["one"].lines) == count - 10
-        assert max(map(len, edge.sinks["one"].batches)) <= BATCH_LINES
+        assert max(map(len, edge.sinks["one"].batches)) <= BATCH_PIECES
 
     play(scene)
 

@@ -17,9 +17,9 @@ from edgecache.node.realtime_streams import (
     FileStream,
     HttpStream,
     SocketStream,
-    StreamError,
     realtime_stream,
 )
+from edgecache.node.send_queue import StreamError
 from tests.node.log_machine import threads
 
 LINES = [b"a\tb\n", b"c\td\n"]

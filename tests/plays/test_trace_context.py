@@ -16,6 +16,7 @@ from edgecache.config.model import (
     Tracing,
 )
 from edgecache.http.trace_context import TraceContext
+from edgecache.observe.log_record import EXTRA_FIELDS
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
 from tests.world.peers import PeeredPlay
 from tests.world.play import Play, Scene
@@ -25,6 +26,7 @@ SPAN = "00f067aa0ba902b7"
 PARENT = f"00-{TRACE}-{SPAN}-01"
 OTHER = f"00-{'1' * 32}-{'2' * 16}-00"
 STATE = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"
+TRACE_ID = EXTRA_FIELDS.split(" ").index("trace-id")
 REGIONAL_SPAN = b"regional".hex().encode()
 
 Tiers = Callable[..., Play]
@@ -55,9 +57,9 @@ def logged(play: Play) -> list[tuple[str, str]]:
     play.access_log.flush()
     lines = [line.split("\t") for line in play.log.decode().splitlines() if line[0] != "#"]
     play.log.clear()
-    assert [len(line) for line in lines] == [35, 12] * (len(lines) // 2)
+    assert [len(line) for line in lines] == [35, 18] * (len(lines) // 2)
     pairs = zip(lines[::2], lines[1::2], strict=True)
-    return sorted((standard[2], extra[10]) for standard, extra in pairs)
+    return sorted((standard[2], extra[TRACE_ID]) for standard, extra in pairs)
 
 
 def both(play: Play, trace: str) -> list[tuple[str, str]]:

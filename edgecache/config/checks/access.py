@@ -28,7 +28,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SCOPE = re.compile(r"[a-z0-9-]{1,64}")  # between the slashes of a credential scope
 _CANONICAL = re.compile(r"[0-9a-f]{64,96}")
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f\x7f]+")
+REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f\x7f]+")
 
 
 def check_access(config: Config, problems: Problems) -> None:
@@ -112,7 +112,7 @@ def check_proofs(origin: Origin, where: str, problems: Problems) -> None:
             problems.add(f"{where}.secret_headers", f"{quoted(name)} is not a header's name")
         elif name.lower() in map(str.lower, origin.custom_headers):
             problems.add(place, "is a custom header too")
-        elif not _REFERENCE.fullmatch(reference):  # it may be the secret itself: not shown
+        elif not REFERENCE.fullmatch(reference):  # it may be the secret itself: not shown
             problems.add(place, 'expected "env:NAME" or "file:PATH", where the value stands')
     pair = ("client_certificate_file", "client_key_file")
     for name, other in (pair, pair[::-1]):

@@ -27,6 +27,7 @@ from edgecache.config.checks.rate_limits import check_location_limits
 from edgecache.config.checks.realtime_logs import check_realtime_logs
 from edgecache.config.checks.regional_caches import check_regional_caches, check_reserve
 from edgecache.config.checks.site import check_control, check_pair
+from edgecache.config.checks.trace_settings import check_tracing
 from edgecache.config.checks.trusted_proxies import check_trusted_proxies
 from edgecache.config.listen import (
     Address,
@@ -90,6 +91,7 @@ def check(
     check_access_lists(config, problems)
     check_control(config, problems)
     check_traced_keys(config, problems)
+    check_tracing(config.tracing, problems)
     check_access_log(config, problems)
     check_log_delivery(config, problems)
     check_realtime_logs(config, problems)

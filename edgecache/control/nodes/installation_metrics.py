@@ -17,6 +17,7 @@ from prometheus_client.metrics_core import (
     HistogramMetricFamily,
     Metric,
 )
+from prometheus_client.samples import Exemplar
 
 from edgecache import __version__
 from edgecache.control.nodes.registry import NodeRegistry
@@ -197,12 +198,19 @@ def canary_metrics(canary: StalenessProbe) -> Iterator[Metric]:
     yield metric
 
 
-def cumulative(histogram: HistogramSample) -> list[tuple[str, float]]:
-    """Counts up to each bound, as Prometheus has them."""
+def cumulative(
+    histogram: HistogramSample,
+) -> list[tuple[str, float] | tuple[str, float, Exemplar]]:
+    """Counts up to each bound, as Prometheus has them, with the exemplars there are."""
     bounds = [*map(str, histogram["bounds"]), "+Inf"]
-    count = 0
-    buckets: list[tuple[str, float]] = []
+    exemplars, count = histogram.get("exemplars", {}), 0
+    buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
     for bound, more in zip(bounds, histogram["counts"], strict=True):
         count += more
-        buckets.append((bound, count))
+        one = exemplars.get(bound)
+        if one is None or not more:
+            buckets.append((bound, count))
+        else:
+            ids = {"trace_id": one.trace_id, "span_id": one.span_id}
+            buckets.append((bound, count, Exemplar(ids, one.value, one.at)))
     return buckets

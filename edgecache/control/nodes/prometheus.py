@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import (
     HistogramMetricFamily,
     Metric,
 )
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from edgecache.control.nodes.installation_metrics import (
@@ -43,6 +44,7 @@ from edgecache.observe.metric_families import (
 )
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+OPENMETRICS: str = openmetrics.CONTENT_TYPE_LATEST
 PLACE_LABELS = ("tier", "location")  # viewers ask the tier "edge", and it asks "regional"
 Samples = Mapping[Place, Sample]
 FORMER_RESULTS = ("requests",)  # these have CloudFront's words beside ours until release 0.3
@@ -85,9 +87,21 @@ def exposition(
     canary: StalenessProbe | None = None,
     control: ControlFigures | None = None,
     now: float = 0.0,
+    media_type: str = CONTENT_TYPE,
 ) -> bytes:
-    """The text of a scrape; its type is CONTENT_TYPE. `now`: epoch seconds."""
-    return generate_latest(InstallationCollector(nodes, canary, control or ControlFigures(), now))
+    """The text of a scrape, as `media_type` has it. `now`: epoch seconds."""
+    collector = InstallationCollector(nodes, canary, control or ControlFigures(), now)
+    write = openmetrics.generate_latest if media_type == OPENMETRICS else generate_latest
+    return write(collector)
+
+
+def media_type_for(accept: str) -> str:
+    """CONTENT_TYPE, or OPENMETRICS, which has exemplars, for who says to accept it."""
+    for one in accept.split(","):
+        name, *parameters = [part.strip().lower() for part in one.split(";")]
+        if name == "application/openmetrics-text" and "q=0" not in parameters:
+            return OPENMETRICS
+    return CONTENT_TYPE
 
 
 def label_names(family: Family) -> list[str]:

@@ -27,7 +27,7 @@ from edgecache.control.nodes.control_group import ControlGroup
 from edgecache.control.nodes.installation_metrics import ControlFigures, ReloadRecord
 from edgecache.control.nodes.log_readers import ID_BYTES, LogReaderRegistry
 from edgecache.control.nodes.other_controls import InstallationNodes
-from edgecache.control.nodes.prometheus import CONTENT_TYPE, exposition
+from edgecache.control.nodes.prometheus import exposition, media_type_for
 from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.nodes.registry import (
     NodeRegistry,
@@ -231,8 +231,9 @@ class ControlServices:
             len(problems),
             len(self.admission.listing()),
         )
-        text = exposition(self.nodes, self.canary, figures, self.wall())
-        return Response(text, media_type=CONTENT_TYPE)
+        media_type = media_type_for(request.headers.get("accept", ""))
+        text = exposition(self.nodes, self.canary, figures, self.wall(), media_type)
+        return Response(text, media_type=media_type)
 
 
 def control_app(

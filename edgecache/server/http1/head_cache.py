@@ -24,7 +24,7 @@ from edgecache.cache.frontend import ViewerFrontend
 from edgecache.cache.outcome import Hit
 from edgecache.http.message import Fields, Request
 from edgecache.observe.counters import Counters
-from edgecache.observe.log_record import escaped
+from edgecache.observe.log_record import NO_TRACE, escaped
 from edgecache.rules.routing import Route, RouteTable
 from edgecache.rules.viewer.access_list import AccessListMatcher
 from edgecache.rules.viewer.client_shares import client_network
@@ -52,6 +52,7 @@ from edgecache.server.request_log import (
     RequestOutcome,
     RequestSummary,
     logged_result,
+    trace_columns,
 )
 from edgecache.server.tls import Certificate, Session
 from edgecache.store.entry import Entry
@@ -63,7 +64,6 @@ ANSWERS_MAX = CONCLUSIONS_MAX  # lines are chosen by strangers
 SWEPT_AT_ONCE = 4_096  # half a millisecond
 BLOCKS_MAX = 4_096  # browsers under way at once, as the routing rules remember paths
 NUMBERS = [b"%d" % number for number in range(LINE_BYTES_MAX + BLOCK_BYTES_MAX + 1)]
-TRACE_ID = slice(3, 35)  # of a traceparent that we wrote
 
 Lines = dict[bytes, "CachedHit"]
 ADMITTED_MAX = 8  # access lists that a connection remembers; most distributions have one or two
@@ -216,11 +216,11 @@ class HeadCache:
         if now >= wire.same_until:
             wire.renew(now, listener.request_log)
         if call is None:
-            request_id, trace = listener.ids.next(), b"-"  # none is remembered that has one
+            request_id, trace = listener.ids.next(), NO_TRACE  # none is remembered that has one
         else:  # its credential is judged last, for it is used up
             if not listener.admits_repeated(*call):
                 return b""
-            request_id, trace = call[0].id, call[0].trace[TRACE_ID] or b"-"
+            request_id, trace = call[0].id, trace_columns(call[0].trace)
         log = listener.request_log
         line = (
             wire.line_start, block.address or connection.address, cached.start, block.agent,
@@ -257,6 +257,7 @@ class HeadCache:
         if not self.covers(place, listener.frontend.tier.store.peek(answer.entry.key)):
             return
         outcome = RequestOutcome(answer.status, answer.result, 0, answer.fields, route=answer.route)
+        outcome.key, outcome.stored = answer.entry.key, answer.entry
         parts = listener.request_log.parts(summary, outcome)
         cached = CachedHit.of(lease, parts)
         block = FieldBlock(

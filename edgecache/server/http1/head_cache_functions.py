@@ -234,6 +234,7 @@ class FunctionHeadCache(HeadCache):
         if not worth_remembering(head, listener.limits.head_bytes_max):
             return
         outcome = RequestOutcome(answer.status, answer.result, 0, answer.fields, route=answer.route)
+        outcome.key, outcome.stored = answer.entry.key, answer.entry
         outcome.functions = answer.functions
         parts = listener.request_log.parts(summary, outcome)
         cached = CachedHit.of(RenderedHitLease(answer, known.until, wire), parts)

@@ -78,6 +78,7 @@ class PeerHeadCache(HeadCache):
             return
         lines = self.lines(request, None, listener.frontend.table)
         outcome = RequestOutcome(answer.status, answer.result, 0, answer.fields, route=answer.route)
+        outcome.key, outcome.stored = answer.entry.key, answer.entry
         parts = listener.request_log.parts(summary, outcome)
         self.add_line(bare[: call.start], lines[0], CachedHit.of(lease, parts))
         listener.made()

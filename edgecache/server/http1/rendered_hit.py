@@ -15,7 +15,8 @@ from edgecache.rules.routing import RouteTable
 from edgecache.server.http1.interface import Http1Connection
 from edgecache.server.http1.stream import connection_option
 from edgecache.server.listener import Listener
-from edgecache.server.request_log import ID_CHARS, RequestLog, RequestOutcome, RequestSummary
+from edgecache.server.request_ids import ID_CHARS
+from edgecache.server.request_log import RequestLog, RequestOutcome, RequestSummary
 from edgecache.store.entry import Entry
 from edgecache.upstream.peer.heads import MARK
 
@@ -216,6 +217,7 @@ def write_hit(
     connection.outgoing.write(head, body)
     sent = len(head) + len(body)
     outcome = RequestOutcome(answer.status, answer.result, sent, answer.fields, route=answer.route)
+    outcome.key, outcome.stored = answer.entry.key, answer.entry
     outcome.functions = answer.functions
     taken_s = now - connection.began
     client = request.client if connection.trusted else connection.client
@@ -243,6 +245,7 @@ def write_last_hit(
     connection.outgoing.write(head, answer.body)
     sent = len(head) + len(answer.body)
     outcome = RequestOutcome(answer.status, answer.result, sent, answer.fields, route=answer.route)
+    outcome.key, outcome.stored = answer.entry.key, answer.entry
     outcome.functions = answer.functions
     ended = listener.clock()
     taken_s = ended - connection.began

@@ -26,7 +26,8 @@ from edgecache.server.http1.head_cache import may_repeat
 from edgecache.server.http1.head_cache_functions import FunctionHit
 from edgecache.server.http1.rendered_hit import RenderedHit, RenderedHitLease, rendered
 from edgecache.server.http2.stream import Http2Connection
-from edgecache.server.request_log import ID_CHARS, RequestLog, RequestOutcome, RequestSummary
+from edgecache.server.request_ids import ID_CHARS
+from edgecache.server.request_log import RequestLog, RequestOutcome, RequestSummary
 
 CHANGING_BYTES_MAX = 1_024  # Age and Cache-Status: a tenth of it
 _ID_NAME = literal(b"x-amz-cf-id", b"x" * ID_CHARS)[:-ID_CHARS]
@@ -121,6 +122,7 @@ def send_hit(connection: Http2Connection, hit: Hit, read: ReadRequest, now: floa
     writer.send_whole(stream_id, head, body)
     sent = len(head) + (len(body) + HEADER_BYTES if body else 0)
     outcome = RequestOutcome(answer.status, answer.result, sent, answer.fields, route=answer.route)
+    outcome.key, outcome.stored = answer.entry.key, answer.entry
     outcome.functions = answer.functions
     client = request.client if connection.trusted else connection.client
     taken_s = listener.clock() - now

@@ -6,7 +6,11 @@ from functools import cache
 from pathlib import Path
 
 FIRST = "0.1.0"
-LATER: dict[tuple[str, str], str] = {}
+LATER: dict[tuple[str, str], str] = {
+    ("Tracing", "otlp_endpoint"): "Unreleased",
+    ("Tracing", "otlp_headers"): "Unreleased",
+    ("Tracing", "otlp_ca_file"): "Unreleased",
+}
 """Fields that came after it, by model and name: the version that had them first."""
 
 

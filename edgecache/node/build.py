@@ -99,9 +99,8 @@ from edgecache.server.http2.head_cache import Http2HeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.location_access import LocationAccess
 from edgecache.server.peer_tls import PeerTlsPort
-from edgecache.server.request_ids import RequestIds
 from edgecache.server.request_log import RequestLog
-from edgecache.server.request_tracing import OF_TIERS, RequestTracing
+from edgecache.server.request_tracing import OF_TIERS, RequestIds, RequestTracing
 from edgecache.server.tls import HTTP_1_1, HTTP_2
 from edgecache.store.disk.availability import DiskEnvironment
 from edgecache.store.disk.engine import DiskBudget, DiskEngine

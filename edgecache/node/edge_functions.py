@@ -29,7 +29,7 @@ from edgecache.runtime.environment import DaemonThread, random_bytes
 from edgecache.server.http1.head_cache_functions import BYTES_MAX, SHARE, FunctionHeadCache
 from edgecache.server.http2.head_cache import Http2FunctionHeadCache
 from edgecache.server.listener import Listener
-from edgecache.server.request_ids import RequestIds
+from edgecache.server.request_tracing import RequestIds
 
 LOGS_MAX = 256  # of runs; each at most ten kilobytes
 PAGE_CHARS_MAX = 262_144  # of lines in one answer to who reads them

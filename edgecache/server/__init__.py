@@ -14,8 +14,7 @@
 - `stream_owner`, `multiplexed_stream`: what HTTP/2 and HTTP/3 do alike with streams
 - `unsent_pieces`: what waits on one of many streams for a window or its turn
 - `request_log`: counters, the line of the access log
-- `request_ids`: ids of requests, from chance
-- `request_tracing`: traces of requests, with ids from chance
+- `request_tracing`: ids and traces of requests, from chance
 - `connection_choice`: which version of HTTP a connection speaks
 - `http1`, `http2`, `http3`: the versions
 

@@ -31,9 +31,8 @@ from edgecache.runtime.environment import LoopTurns
 from edgecache.server.connection_table import ConnectionTable
 from edgecache.server.error_response import page
 from edgecache.server.location_access import LocationAccess
-from edgecache.server.request_ids import RequestIds
 from edgecache.server.request_log import RequestLog, RequestSummary
-from edgecache.server.request_tracing import RequestTracing
+from edgecache.server.request_tracing import RequestIds, RequestTracing
 from edgecache.server.stream import TableConnection
 from edgecache.server.tls import MISDIRECTED, NOT_BY_HTTP_2, NOT_BY_HTTP_3, Session, TlsPort
 from edgecache.store.invalidation import InvalidationState

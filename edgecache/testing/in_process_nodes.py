@@ -34,9 +34,8 @@ from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache import HeadCache
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
 from edgecache.server.listener import Listener
-from edgecache.server.request_ids import RequestIds
 from edgecache.server.request_log import RequestLog
-from edgecache.server.request_tracing import OF_TIERS, RequestTracing
+from edgecache.server.request_tracing import OF_TIERS, RequestIds, RequestTracing
 from edgecache.store.invalidation import InvalidationState
 from edgecache.store.memory import MemoryStore
 from edgecache.store.memory_account import MemoryAccount, divide_memory

@@ -29,8 +29,8 @@ from edgecache.runtime.memory_tuning import GcTuning
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache import HeadCache
 from edgecache.server.listener import Listener
-from edgecache.server.request_ids import RequestIds
 from edgecache.server.request_log import RequestLog
+from edgecache.server.request_tracing import RequestIds
 from edgecache.store.disk.availability import DiskEnvironment
 from edgecache.store.disk.engine import DiskBudget, DiskEngine
 from edgecache.store.disk.files import RealFiles

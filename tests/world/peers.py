@@ -14,9 +14,8 @@ from edgecache.rules.routing import compile_routes
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
 from edgecache.server.listener import Listener
-from edgecache.server.request_ids import RequestIds
 from edgecache.server.request_log import RequestLog
-from edgecache.server.request_tracing import OF_TIERS, RequestTracing
+from edgecache.server.request_tracing import OF_TIERS, RequestIds, RequestTracing
 from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.interface import Reply, WholeBody
 from edgecache.upstream.peer.peer import PeerUpstream

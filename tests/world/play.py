@@ -38,9 +38,8 @@ from edgecache.server.http1.head_cache_functions import FunctionHeadCache
 from edgecache.server.http2.connection import MultiplexedConnection
 from edgecache.server.http2.head_cache import Http2FunctionHeadCache, Http2HeadCache
 from edgecache.server.listener import Listener
-from edgecache.server.request_ids import RequestIds
 from edgecache.server.request_log import RequestLog
-from edgecache.server.request_tracing import RequestTracing
+from edgecache.server.request_tracing import RequestIds, RequestTracing
 from edgecache.store.disk.availability import DiskEnvironment
 from edgecache.store.disk.engine import DiskBudget, DiskEngine, check
 from edgecache.store.disk.files import RealFiles

@@ -15,8 +15,8 @@ from edgecache.rules.routing import RouteTable
 from edgecache.server.http1.interface import Http1Connection
 from edgecache.server.http1.stream import connection_option
 from edgecache.server.listener import Listener
-from edgecache.server.request_ids import ID_CHARS
 from edgecache.server.request_log import RequestLog, RequestOutcome, RequestSummary
+from edgecache.server.request_tracing import ID_CHARS
 from edgecache.store.entry import Entry
 from edgecache.upstream.peer.heads import MARK
 

@@ -26,8 +26,8 @@ from edgecache.server.http1.head_cache import may_repeat
 from edgecache.server.http1.head_cache_functions import FunctionHit
 from edgecache.server.http1.rendered_hit import RenderedHit, RenderedHitLease, rendered
 from edgecache.server.http2.stream import Http2Connection
-from edgecache.server.request_ids import ID_CHARS
 from edgecache.server.request_log import RequestLog, RequestOutcome, RequestSummary
+from edgecache.server.request_tracing import ID_CHARS
 
 CHANGING_BYTES_MAX = 1_024  # Age and Cache-Status: a tenth of it
 _ID_NAME = literal(b"x-amz-cf-id", b"x" * ID_CHARS)[:-ID_CHARS]

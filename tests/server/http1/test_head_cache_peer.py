@@ -13,8 +13,8 @@ from edgecache.http.message import Fields, Request
 from edgecache.server.http1 import head_cache_peer
 from edgecache.server.http1.head_cache_peer import USES_LEAST, PeerHeadCache
 from edgecache.server.listener import Listener
-from edgecache.server.request_ids import RequestIds
 from edgecache.server.request_log import RequestLog
+from edgecache.server.request_tracing import RequestIds
 from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, shared_lines, signed_head
 from tests.world.credentials import signer, verifier
 from tests.world.play import Play, Scene

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode
 
-from edgecache.server.request_ids import BATCH, ID_BYTES, ID_CHARS, RequestIds
+from edgecache.server.request_tracing import BATCH, ID_BYTES, ID_CHARS, RequestIds
 
 
 def test_each_is_40_of_the_random_bytes_in_base64url_and_none_is_given_twice() -> None:

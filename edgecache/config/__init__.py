@@ -8,7 +8,7 @@ a configuration as control published it.
     base                   the base class of the model's pieces
     caches                 edge locations, regional caches and their disks
     origins                origins, origin groups, access controls and identities of the model
-    trace_settings         traces that are sent on, and where spans go
+    observation            logs, their delivery, traces and where spans go
     viewer_rules           rules of behaviors: redirects, request headers, passwords, maintenance
     htpasswd               users and the hashes of their passwords
     access_lists           access lists and IP sets of the model
@@ -36,6 +36,6 @@ a configuration as control published it.
     aws/                   CloudFront's JSON, read and written
 
 May import `http` and `observe`; `model` and what it is made of (`base`, `caches`, `origins`,
-`trace_settings`, `viewer_rules`, `access_lists`, `rate_limits`) import nothing else of ours and are
+`observation`, `viewer_rules`, `access_lists`, `rate_limits`) import nothing else of ours and are
 pure.
 """

@@ -33,11 +33,13 @@ from edgecache.config.lambda_functions import (
     LambdaFunctionAssociation as LambdaFunctionAssociation,
 )
 from edgecache.config.lambda_functions import LambdaFunctionConfig as LambdaFunctionConfig
-from edgecache.config.log_delivery import AccessLogging as AccessLogging
-from edgecache.config.log_delivery import LogBucket as LogBucket
-from edgecache.config.log_delivery import LogDelivery as LogDelivery
-from edgecache.config.log_delivery import RealtimeLog as RealtimeLog
-from edgecache.config.log_delivery import RealtimeLogStream as RealtimeLogStream
+from edgecache.config.observation import AccessLogging as AccessLogging
+from edgecache.config.observation import LogBucket as LogBucket
+from edgecache.config.observation import LogDelivery as LogDelivery
+from edgecache.config.observation import RealtimeLog as RealtimeLog
+from edgecache.config.observation import RealtimeLogStream as RealtimeLogStream
+from edgecache.config.observation import TraceMode as TraceMode
+from edgecache.config.observation import Tracing as Tracing
 from edgecache.config.origins import Origin as Origin
 from edgecache.config.origins import OriginAccessControl as OriginAccessControl
 from edgecache.config.origins import OriginAccessIdentity as OriginAccessIdentity
@@ -46,8 +48,6 @@ from edgecache.config.origins import OriginShield as OriginShield
 from edgecache.config.origins import Resolver as Resolver
 from edgecache.config.rate_limits import LimitRate as LimitRate
 from edgecache.config.rate_limits import RateLimit as RateLimit
-from edgecache.config.trace_settings import TraceMode as TraceMode
-from edgecache.config.trace_settings import Tracing as Tracing
 from edgecache.config.viewer_rules import BasicAuth as BasicAuth
 from edgecache.config.viewer_rules import Maintenance as Maintenance
 from edgecache.config.viewer_rules import Purge as Purge

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecache.config.log_delivery import LogBucket, LogDelivery
 from edgecache.config.model import Config
+from edgecache.config.observation import LogBucket, LogDelivery
 from edgecache.node.log_store import DeliveryError, LogStore
 from edgecache.observe.counters import Counters
 from edgecache.observe.log_spool import LogDestination, LogSpool, split_records, with_cookie

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import httpx
 
-from edgecache.config.log_delivery import LogBucket
+from edgecache.config.observation import LogBucket
 from edgecache.config.secrets import KeyPair
 from edgecache.rules.sigv4 import Credential, SigningInput, signing_fields
 from edgecache.runtime.environment import BlockingCalls

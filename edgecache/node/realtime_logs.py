@@ -13,8 +13,8 @@ from functools import partial
 from random import random
 from typing import TYPE_CHECKING
 
-from edgecache.config.log_delivery import RealtimeLog, RealtimeLogStream
 from edgecache.config.model import Behavior, Config
+from edgecache.config.observation import RealtimeLog, RealtimeLogStream
 from edgecache.node.log_outputs import LogOwner
 from edgecache.node.realtime_streams import realtime_stream
 from edgecache.node.send_queue import SEND_S, BatchReceiver, SendQueue, SendWorld

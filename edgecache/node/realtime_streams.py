@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from edgecache.config.log_delivery import RealtimeLogStream
+from edgecache.config.observation import RealtimeLogStream
 from edgecache.node.send_queue import BatchReceiver, StreamError
 from edgecache.observe.access_log import append_whole
 from edgecache.runtime.environment import BlockingCalls

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from edgecache.config.log_delivery import LogBucket, LogDelivery
 from edgecache.config.model import Behavior, Config, Distribution, Logging, Origin
+from edgecache.config.observation import LogBucket, LogDelivery
 from edgecache.node.log_delivery import DeliveryWorld, LogDeliverer
 from edgecache.node.log_store import DeliveryError
 from edgecache.observe.counters import Counters

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecache.config.log_delivery import LogBucket, LogDelivery
 from edgecache.config.model import Config, Logging
+from edgecache.config.observation import LogBucket, LogDelivery
 from edgecache.node.log_delivery import RETRY_S_MAX, LogRoute, log_routes
 from edgecache.observe.log_spool import LATE_S, LogDestination
 from tests.node.log_machine import BUCKET, WEB, Bucket, Machine, config, site, step

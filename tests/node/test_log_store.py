@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from edgecache.config.log_delivery import LogBucket
+from edgecache.config.observation import LogBucket
 from edgecache.config.secrets import KeyPair
 from edgecache.node.log_store import (
     DeliveryError,

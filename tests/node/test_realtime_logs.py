@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from edgecache.config.log_delivery import RealtimeLog, RealtimeLogStream
 from edgecache.config.model import Behavior, Config, Distribution, Origin
+from edgecache.config.observation import RealtimeLog, RealtimeLogStream
 from edgecache.node.realtime_logs import RealtimeLogs, RealtimeWorld
 from edgecache.node.send_queue import BATCH_PIECES, RETRIES_MAX, WAITING_BYTES_MAX, StreamError
 from edgecache.observe.counters import Counters

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from edgecache.config.log_delivery import RealtimeLogStream
+from edgecache.config.observation import RealtimeLogStream
 from edgecache.node.realtime_streams import (
     JSON_LINES,
     FileStream,

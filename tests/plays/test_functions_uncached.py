@@ -33,7 +33,7 @@ ALL_FORWARDED = OriginRequestPolicy(
     headers=HeaderSelection(behavior="whitelist", items=("x-group", "CloudFront-Viewer-Country")),
     query_strings=Selection(behavior="all"),
 )
-SAME = ({}, {})  # fields that the origin hears, and that the viewer gets
+SAME: tuple[dict[str, str], dict[str, str]] = ({}, {})  # the origin hears, and the viewer gets
 PURPOSES: list[tuple[str, dict[str, Any], tuple[str, str], tuple[dict[str, str], dict[str, str]]]]
 PURPOSES = [
     ("single-page", associated(SINGLE_PAGE), ("/shop", "/shop/index.html"), SAME),

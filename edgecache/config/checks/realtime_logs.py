@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from urllib.parse import SplitResult, urlsplit
 
 from edgecache.config.checks.log_delivery import OF_THIS_MACHINE
-from edgecache.config.log_delivery import RealtimeLog, RealtimeLogStream
 from edgecache.config.model import Behavior, Config
+from edgecache.config.observation import RealtimeLog, RealtimeLogStream
 from edgecache.config.problems import Problem, ProblemCode, Problems, listed, quoted
 from edgecache.observe.realtime_log import CLOUDFRONT_FIELDS, REALTIME_FIELDS
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from edgecache.config.checks.access import REFERENCE
 from edgecache.config.checks.log_delivery import OF_THIS_MACHINE
 from edgecache.config.checks.policies import TOKEN
+from edgecache.config.observation import Tracing
 from edgecache.config.problems import Problem, Problems, quoted
-from edgecache.config.trace_settings import Tracing
 
 _OURS = frozenset({"content-type", "content-length", "host", "connection", "transfer-encoding"})
 

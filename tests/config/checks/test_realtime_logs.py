@@ -12,8 +12,8 @@ from edgecache.config.checks.realtime_logs import (
     check_realtime_logs,
     realtime_log_warnings,
 )
-from edgecache.config.log_delivery import RealtimeLog, RealtimeLogStream
 from edgecache.config.model import Behavior, Config, Distribution, Origin
+from edgecache.config.observation import RealtimeLog, RealtimeLogStream
 from edgecache.config.problems import Problems
 
 STREAM = RealtimeLogStream(stream="one", to="tcp://127.0.0.1:9")

@@ -1,4 +1,4 @@
-"""Model of logs: the access log of this machine, and the delivery of distributions' logs.
+"""Model of logs and traces: the access log, distributions' logs, what is told of traces.
 
 CloudFront API reference, LoggingConfig. No secret stands here: a node signs with its own.
 """
@@ -48,6 +48,7 @@ class LogDelivery(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 LogFormat = Literal["standard", "json"]
+TraceMode = Literal["ignore", "extract", "inject", "propagate"]
 
 
 class AccessLogging(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,3 +89,25 @@ class RealtimeLog(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stream: str
     sampling_rate: int = 100
     fields: tuple[str, ...] = ()
+
+
+class Tracing(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of `traceparent` and `tracestate` of viewers' requests (W3C Trace Context).
+
+    `ignore`: they are fields like any other. `extract`: a viewer's trace is logged and goes on to
+    the origin, with a span of ours. `inject`: what goes upstream gets a trace of its own, and a
+    viewer's is not believed. `propagate`: a viewer's, else one of its own. Of the traces begun here
+    `sampled_share` say to origins that they are sampled. With `amzn_trace_id` requests to origins
+    have X-Amzn-Trace-Id, by the rules of an Application Load Balancer.
+
+    With `otlp_endpoint` each tier sends the spans of sampled requests there, as OTLP/HTTP: a URL,
+    whose path is `/v1/traces` where it has none. `otlp_headers` maps a name to where its value
+    stands: `env:NAME` or `file:PATH`. `otlp_ca_file` is trusted for it in place of the system's.
+    """
+
+    context: TraceMode = "ignore"
+    sampled_share: float = 1
+    amzn_trace_id: bool = False
+    otlp_endpoint: str = ""
+    otlp_headers: dict[str, str] = {}
+    otlp_ca_file: str = ""

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP_OPTIONS ?=
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(PIP_OPTIONS)
 
-.PHONY: up test test-long check format bench audit soak clean
+.PHONY: up test test-long check format bench audit sbom package deb soak clean
 
 $(BIN)/.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +37,24 @@ bench: $(BIN)/.installed
 
 audit: $(BIN)/.installed
 	$(BIN)/python -m tests.hostile.audit
+
+# What the image and the Debian package are made of, in CycloneDX's form.
+sbom: var/packaging/.installed
+	mkdir -p dist
+	var/packaging/bin/cyclonedx-py requirements requirements-image.lock --pyproject pyproject.toml \
+	  --output-reproducible --output-format JSON --output-file dist/edgecache.cdx.json
+
+package: var/packaging/.installed
+	var/packaging/bin/python -m build --outdir dist
+	var/packaging/bin/twine check --strict dist/edgecache-*.whl dist/edgecache-*.tar.gz
+
+deb:
+	deploy/debian/build.sh dist
+
+var/packaging/.installed:
+	$(PYTHON) -m venv var/packaging
+	var/packaging/bin/pip install --quiet 'build>=1.2' 'cyclonedx-bom>=7' 'twine>=6.1'
+	touch $@
 
 soak: $(BIN)/.installed
 	$(BIN)/python -m tests.soak

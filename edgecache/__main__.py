@@ -2,15 +2,16 @@
 
 import sys
 
-from edgecache.node.role_command import run_role_command
+from edgecache.cli.program import main, refuse_unsupported
 
 
 def _main() -> int:
+    refuse_unsupported()
+    from edgecache.node.role_command import run_role_command
+
     code = run_role_command(sys.argv[1:])
     if code is not None:
         return code
-    from edgecache.cli.main import main
-
     main()
     return 0
 

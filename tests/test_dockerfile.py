@@ -12,16 +12,9 @@ from pathlib import Path
 import pytest
 
 from edgecache.config.load import load
+from tests.packages.dockerfile import instructions
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def instructions(text: str) -> list[tuple[str, str]]:
-    """(INSTRUCTION, arguments) in order; comments gone, continued lines joined as sh joins them."""
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-    joined = "\n".join(lines).replace("\\\n", " ")
-    parts = (line.split(maxsplit=1) for line in joined.splitlines() if line.strip())
-    return [(name, rest) for name, rest in parts]
 
 
 FILE = instructions((ROOT / "Dockerfile").read_text())
@@ -144,7 +137,9 @@ def test_the_state_is_on_the_volume() -> None:
     assert any(f'state_dir = "{volume}"' in run for run in RUNS)
 
 
-def test_the_demo_s_configuration_is_made_fit_for_a_container(tmp_path: Path) -> None:
+def test_the_demo_s_configuration_is_made_fit_for_a_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (run,) = (run for run in RUNS if run.startswith("sed "))
     path = tmp_path / "demo.toml"
     path.write_text((ROOT / "config" / "demo.toml").read_text())
@@ -154,8 +149,13 @@ def test_the_demo_s_configuration_is_made_fit_for_a_container(tmp_path: Path) ->
     ports = {location.listen.rpartition(":")[2] for location in config.locations}
     assert config.state_dir == last("VOLUME")
     assert all(location.listen.startswith("0.0.0.0:") for location in config.locations)
-    assert ports == set(last("EXPOSE").split())
     assert config.bucket is not None
     assert config.bucket.listen.startswith("127.0.0.1:")
     assert config.control is not None
-    assert config.control.listen.startswith("127.0.0.1:")
+    assert config.control.listen == "127.0.0.1:8090"
+    assert {*ports, "8090"} == set(last("EXPOSE").split())
+    assert f"EDGECACHE_HEALTH=http://{config.locations[0].health_listen}/ready" in last("ENV")
+    monkeypatch.setenv("EDGECACHE_CONTROL_LISTEN", "0.0.0.0:8090")
+    opened = load(path).control
+    assert opened is not None
+    assert opened.listen == "0.0.0.0:8090"

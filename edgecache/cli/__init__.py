@@ -1,10 +1,12 @@
 """The command line: `edgecache COMMAND`. Heavy modules are imported by the command that needs them.
 
+`program` the program's start, and platforms it refuses;
 `main` the app: up, edge, regional, control, origin, check, reload, upgrade, explain;
 `asked_command` the app with nothing but what was asked for;
 `health` health, drain and undrain;
 `dev` dev and clock: an installation for tests, and its clock;
 `serve` serve and init: one site in front of one origin;
+`samples` sample projects and their copies;
 `help` commands by subject, with their whole sentences;
 `options` options, tables, JSON and exit codes that commands share;
 `client` client of control: by the environment or the file, for both of its APIs;

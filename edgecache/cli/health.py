@@ -31,6 +31,7 @@ from edgecache.config.listen import tcp_address
 from edgecache.config.load import load
 from edgecache.config.problems import ConfigError
 
+ADDRESS_ENV = "EDGECACHE_HEALTH"  # of an image: one health check for whatever is run in it
 ANSWER_S_MAX = 5.0
 LOOK_S = 0.5  # between two looks at how many connections are left
 DRAIN_S_MAX = 300.0  # as long as AWS's balancers wait for a target ("deregistration delay")
@@ -53,7 +54,10 @@ Local = Annotated[
 )
 def health(
     address: Annotated[
-        str, typer.Argument(help="A health URL, or HOST:PORT of anything that speaks HTTP.")
+        str,
+        typer.Argument(
+            envvar=ADDRESS_ENV, help="A health URL, or HOST:PORT of anything that speaks HTTP."
+        ),
     ] = "",
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,

@@ -60,9 +60,10 @@ app.command("man", hidden=True, epilog="Example: edgecache man share/man")(write
 app.command(epilog="Example: edgecache serve http://127.0.0.1:8000 --listen 127.0.0.1:8080")(
     site.serve
 )
-app.command(epilog="Example: edgecache init --origin http://127.0.0.1:8000 --name example.org")(
-    site.init
-)
+app.command(
+    epilog="Examples: edgecache init --origin http://127.0.0.1:8000 --name example.org;"
+    " edgecache init --sample pytest"
+)(site.init)
 app.command(epilog="Examples: edgecache dev; edgecache dev --listen-control 127.0.0.1:0")(
     dev_mode.dev
 )

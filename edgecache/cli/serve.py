@@ -126,7 +126,8 @@ def serve(
 
 
 def init(
-    origin: Annotated[str, typer.Option(help=ORIGIN_FORM)],
+    origin: Annotated[str, typer.Option(help=ORIGIN_FORM)] = "",
+    sample: Annotated[str, typer.Option(help="Copy a sample project into a folder.")] = "",
     name: Names = None,
     listen: Listen = "127.0.0.1:8080",
     listen_tls: ListenTls = "",
@@ -141,8 +142,17 @@ def init(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a commented configuration file for one site in front of one origin."""
+    """Write a commented configuration file for one site in front of one origin.
+
+    With --sample NAME it is a sample project instead, in the folder NAME.
+    """
     from edgecache.config.site_file import SiteFile
+
+    if bool(origin) is bool(sample):
+        refuse(["one of --origin and --sample"])
+    if sample:
+        _tell_sample(sample, force=force, as_json=as_json)
+        return
 
     given = SiteFile(
         origin, _names(name), listen, listen_tls, certificate, key, workers,
@@ -152,6 +162,19 @@ def init(
     site = ", ".join(given.names) if name else "Any host"
     _keep(given, config, f"{site}, in front of {origin}.", force=force)
     _tell_kept(given, config, as_json=as_json)
+
+
+def _tell_sample(name: str, *, force: bool, as_json: bool) -> None:
+    from edgecache.cli.samples import SampleError, copy_sample
+
+    try:
+        files = copy_sample(name, Path(name), force=force)
+    except SampleError as error:
+        refuse([str(error)])
+    if as_json:
+        print_json({"folder": name, "files": files})
+        return
+    typer.echo(f"{name} is written: {', '.join(files)}")
 
 
 def _names(given: list[str] | None) -> tuple[str, ...]:

@@ -57,6 +57,7 @@ class MachineRoot:
 
     def __init__(self, folder: Path, *, network: bool) -> None:
         folder.mkdir(parents=True)
+        self._folder = folder
         own = "" if network else _LOOPBACK.format(outside=OUTSIDE)
         script = _MOUNTS.format(folder=shlex.quote(str(folder))) + own + _HOLD
         command = ["unshare", "--mount", *([] if network else ["--net"]), "sh", "-c", script]
@@ -107,6 +108,13 @@ class MachineRoot:
             said = f"{done.stdout}\n{done.stderr}"
             raise CommandFailedError(f"{shell}\nexit code {done.returncode}\n{said}")
         return done.stdout
+
+    def changed(self) -> set[str]:
+        """Files, links and others that differ from this machine's, but folders; not in /tmp."""
+        shell = f"cd {shlex.quote(str(self._folder))}/upper && find . ! -type d ! -type c"
+        target = ["nsenter", "--target", str(self._holder.pid), "--mount", "sh", "-ec", shell]
+        found = subprocess.run(target, capture_output=True, text=True, check=True)
+        return {line.removeprefix(".") for line in found.stdout.splitlines()}
 
     def mount(self, shell: str) -> None:
         """Run a line of shell in its namespace, where ROOT is the root: to mount on it."""

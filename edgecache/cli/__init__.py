@@ -1,6 +1,5 @@
 """The command line: `edgecache COMMAND`. Heavy modules are imported by the command that needs them.
 
-`program` the program's start, and platforms it refuses;
 `main` the app: up, edge, regional, control, origin, check, reload, upgrade, explain;
 `asked_command` the app with nothing but what was asked for;
 `health` health, drain and undrain;

@@ -60,7 +60,7 @@ def run_project(folder: Path, *options: str) -> str:
 PROJECTS = [
     ("in_process", "pytest", 7, ("-n", "2")),  # workers do not meet
     ("in_process", "signed-cookies", 6, ()),
-    ("processes", "pytest", 13, ("-c", "pytest.ini", ".", "../signed-cookies")),  # one start
+    ("processes", "pytest", 13, ("-n", "2", "-c", "pytest.ini", ".", "../signed-cookies")),
 ]
 
 

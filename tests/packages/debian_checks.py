@@ -27,8 +27,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 UNIT = "/usr/lib/systemd/system/edgecache.service"
 CONFIG = "/etc/edgecache/edgecache.toml"
 ASK = "curl --silent --fail --max-time 20 -o /dev/null -D - http://127.0.0.1:8080/a"
-ORIGIN = "mkdir /tmp/www; echo hello > /tmp/www/a; exec python3 -m http.server 8000 -d /tmp/www"
-ACCOUNTS = [f"/etc/{name}" for name in ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")]
+ORIGIN = (
+    "mkdir /tmp/www; echo hello > /tmp/www/a; touch -d 2020-01-01 /tmp/www/a;"
+    " exec python3 -m http.server 8000 -d /tmp/www"
+)
+ACCOUNTS = [
+    f"/etc/{name}"
+    for name in ("passwd", "group", "shadow", "gshadow", "subuid", "subgid", ".pwd.lock")
+]
 
 
 def made_root(folder: Path, *, network: bool) -> MachineRoot:
@@ -92,16 +98,18 @@ def test_it_is_installed_used_removed_and_purged(root: MachineRoot, tmp_path: Pa
     root.run("edgecache check --config " + CONFIG)
     assert root.run(f"systemd-analyze verify {UNIT} 2>&1") == ""
     assert root.run(f"stat -c '%U:%G %a' {CONFIG}") == "root:edgecache 640\n"
-    root.run(f"sed -i 's|https://origin.example.com|http://127.0.0.1:8000|' {CONFIG}")
+    written = f"--config {CONFIG} --state-dir /var/lib/edgecache --force"
+    root.run(f"edgecache init --origin http://127.0.0.1:8000 {written}")
     serve_once(root, tmp_path)
     root.run("dpkg -i /tmp/edgecache.deb")  # once more: an upgrade
-    assert "127.0.0.1:8000" in root.run(f"cat {CONFIG}")
+    assert "http_port = 8000" in root.run(f"cat {CONFIG}")
     root.run("dpkg -r edgecache")
     assert CONFIG in root.changed()
     assert [path for path in root.changed() if path.startswith("/usr/")] == []
     assert root.run("ls /var/lib/edgecache").split()
     root.run("dpkg -P edgecache")
-    left = {path for path in root.changed() if not path.startswith(("/var/lib/dpkg/", "/var/log/"))}
+    others = ("/var/lib/dpkg/", "/var/log/", "/run/")  # dpkg's and systemd-analyze's own
+    left = {path for path in root.changed() if not path.startswith(others)}
     assert {path.rstrip("-") for path in left} <= set(ACCOUNTS), left
     for folder in ("/etc", "/var/lib", "/usr/lib", "/usr/share/doc"):
         root.run(f"test ! -e {folder}/edgecache")

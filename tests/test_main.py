@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from edgecache.cli.program import REFUSED, refuse_unsupported
+from edgecache.__main__ import REFUSED, refuse_unsupported
 
 
 @pytest.mark.parametrize("platform", ["win32", "cygwin"])
@@ -25,8 +25,8 @@ def test_others_are_not(platform: str) -> None:
     refuse_unsupported(platform)
 
 
-@pytest.mark.parametrize("start", ["edgecache.__main__", "edgecache.cli.program"])
-def test_what_is_not_there_is_not_imported_before(start: str) -> None:
+@pytest.mark.parametrize("is_script", [True, False])
+def test_what_is_not_there_is_not_imported_before(is_script: bool) -> None:
     """As on Windows, whose Python has neither fcntl nor resource, and no uvloop."""
     missing = ("fcntl", "grp", "pwd", "resource", "termios", "uvloop")
     code = f"""if True:
@@ -34,10 +34,10 @@ def test_what_is_not_there_is_not_imported_before(start: str) -> None:
         sys.platform = "win32"
         sys.modules.update(dict.fromkeys({missing}))
         sys.argv = ["edgecache", "--version"]
-        if {start!r}.endswith("__main__"):
-            runpy.run_module({start!r}, run_name="__main__")
-        from {start} import main
-        main()
+        if {is_script}:
+            from edgecache.__main__ import main
+            main()
+        runpy.run_module("edgecache", run_name="__main__")
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{REFUSED}\n")

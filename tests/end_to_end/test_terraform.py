@@ -5,6 +5,7 @@ The wire that it speaks is in `tests/control/cloudfront/test_functions_terraform
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from tests.end_to_end.installation import Up, make_installation, start_up
 from tests.end_to_end.processes import wait_for
 from tests.end_to_end.terraform import PLAN_IS_EMPTY, Terraform, make_terraform
 from tests.end_to_end.viewers import curl
+from tests.rules.private.signers import RSA
 
 ANSWERS = "function handler(event) { return { statusCode: 410, statusDescription: 'Gone' }; }\n"
+EVERY = Path(__file__).with_name("every_resource.tf")
 NOBODY = b"No distribution answers"
 DESTROY = ("destroy", "-auto-approve")
 APPLY = ("apply", "-auto-approve")
@@ -77,17 +80,20 @@ def test_a_distribution_with_a_function_lives_from_apply_to_destroy(up: Up, tmp_
     wait_for("no edge has it", lambda: answers() == {(403, False)})
 
 
-def test_keys_of_a_store_live_from_apply_to_destroy(up: Up, tmp_path: Path) -> None:
-    made = terraform(up, tmp_path / "keys", "127.0.0.1 localhost 000000000000.localhost\n")
+def test_every_resource_and_the_keys_of_stores_live_from_apply_to_destroy(
+    up: Up, tmp_path: Path
+) -> None:
+    made = terraform(up, tmp_path / "every", "127.0.0.1 localhost 000000000000.localhost\n")
+    shutil.copy(EVERY, made.folder)
+    (made.folder / "key.pem").write_text(RSA.public_pem)
     given = {"control": f"http://localhost:{up.installation.ports.control}"}
-    alone = "-target=aws_cloudfrontkeyvaluestore_key.old"
     try:
-        assert "2 added" in done(made, *APPLY, alone, **given)
+        assert "16 added" in done(made, *APPLY, **given)
     except UnavailableError as error:
         pytest.skip(str(error))
-    changed = given | {"target": "/newer"}
-    assert "1 changed" in done(made, *APPLY, alone, **changed)
-    code, said = made.run("plan", "-detailed-exitcode", alone, **changed)
+    code, said = made.run("plan", "-detailed-exitcode", **given)
     assert code == PLAN_IS_EMPTY, said
+    changed = given | {"target": "/newer"}
+    assert "0 added, 1 changed" in done(made, *APPLY, **changed)
     assert "PutKey redirects" in up.installation.run("changes")[1]
-    assert "2 destroyed" in done(made, *DESTROY, **changed)
+    assert "16 destroyed" in done(made, *DESTROY, **changed)

@@ -73,7 +73,7 @@ def create(call: OperationContext) -> Document:
         etag=random_id("E", catalog.random),
         created_at=now,
         modified_at=now,
-        config={"Name": name, "Comment": call.input.get("Comment", "")},
+        config={key: call.input[key] for key in ("Name", "Comment") if key in call.input},
         tags=merge_tags({}, call.input.get("Tags", {}).get("Items", [])),
     )
     with as_api_errors(KIND, resource.id), call.changing(name):
@@ -162,14 +162,16 @@ def _store(call: OperationContext) -> Resource:
 
 
 def _shown(one: Resource) -> Document:
-    return {
+    shown = {
         "Name": one.name,
         "Id": one.id,
-        "Comment": one.config["Comment"],
         "ARN": arn(one),
         "Status": READY,
         "LastModifiedTime": one.modified_at,
     }
+    if "Comment" in one.config:  # Terraform's provider takes an empty one for another than none
+        shown["Comment"] = one.config["Comment"]
+    return shown
 
 
 def _output(one: Resource) -> Document:

@@ -267,7 +267,7 @@ def _with_edge_code(file: Config, made: ApiResources) -> Config:
     """The file with the live functions that the API made, its key value stores and logs."""
     functions = filter(None, map(live_function, made.of(ResourceKind.FUNCTION)))
     stores = (
-        KeyValueStoreConfig(id=one.id, name=one.name, comment=one.config["Comment"])
+        KeyValueStoreConfig(id=one.id, name=one.name, comment=one.config.get("Comment", ""))
         for one in made.of(ResourceKind.KEY_VALUE_STORE)
     )
     return replace(

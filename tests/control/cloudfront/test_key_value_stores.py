@@ -157,3 +157,16 @@ def test_nodes_are_told_of_no_store(desk: Desk, client: Any) -> None:
     newest = desk.log.newest_text("config")
     assert newest is not None
     assert "key_value_stores" not in newest[1]
+
+
+def test_a_comment_that_was_not_given_is_not_told(desk: Desk, client: Any) -> None:
+    """Terraform's provider takes an empty one for another than none, and refuses to go on."""
+    for name, given in (("none", {}), ("empty", {"Comment": ""})):
+        made = client.create_key_value_store(Name=name, **given)
+        found = client.describe_key_value_store(Name=name)
+        for told in (made, found):
+            assert {"Comment": told["KeyValueStore"].get("Comment")} == {"Comment": None} | given
+        changed = client.update_key_value_store(Name=name, Comment="c", IfMatch=made["ETag"])
+        assert changed["KeyValueStore"]["Comment"] == "c"
+    desk.open()
+    assert client.describe_key_value_store(Name="none")["KeyValueStore"]["Comment"] == "c"

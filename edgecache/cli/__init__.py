@@ -6,6 +6,8 @@
 `dev` dev and clock: an installation for tests, and its clock;
 `serve` serve and init: one site in front of one origin;
 `samples` sample projects and their copies;
+`migration` import: templates, states and accounts as a configuration;
+`difference` diff: what changes for viewers; `replay` replay: hit ratios of logs;
 `help` commands by subject, with their whole sentences;
 `options` options, tables, JSON and exit codes that commands share;
 `client` client of control: by the environment or the file, for both of its APIs;

@@ -14,11 +14,11 @@ from typer.core import TyperGroup
 from edgecache.cli.options import refuse
 
 SUBJECTS: dict[str, tuple[str, ...]] = {
-    "Start here": ("init", "serve", "up", "dev", "check"),
+    "Start here": ("init", "serve", "import", "up", "dev", "check"),
     "A running installation": (
-        *("reload", "upgrade", "health", "stats", "objects", "log", "top", "hist"),
+        *("reload", "upgrade", "health", "stats", "objects", "log", "top", "hist", "replay"),
         *("drain", "undrain"),
-        *("nodes", "changes", "backup", "restore", "state", "clock"),
+        *("nodes", "changes", "diff", "backup", "restore", "state", "clock"),
     ),
     "What is served": (
         *("invalidate", "invalidations", "release", "explain"),

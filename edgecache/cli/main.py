@@ -15,7 +15,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecache import __version__
-from edgecache.cli import bucket, changes, health, log, nodes, secrets, state, stats, top
+from edgecache.cli import (
+    bucket,
+    changes,
+    difference,
+    health,
+    log,
+    migration,
+    nodes,
+    replay,
+    secrets,
+    state,
+    stats,
+    top,
+)
 from edgecache.cli import control as control_commands
 from edgecache.cli import dev as dev_mode
 from edgecache.cli import serve as site
@@ -75,6 +88,9 @@ app.add_typer(log.app)
 app.add_typer(top.app)
 app.add_typer(changes.app)
 app.add_typer(health.app)
+app.add_typer(migration.app)
+app.add_typer(difference.app)
+app.add_typer(replay.app)
 app.add_typer(bucket.app, name="bucket")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(nodes.app, name="nodes")

@@ -10,6 +10,8 @@ everywhere), *adoption* (the API takes over a distribution of the configuration 
 - `cloudfront` CloudFront's API: XML, by the operations of its service model
 - `rest` the REST API of our own: JSON, for people and nodes
 - `state` what is kept on disk: resources, the log, invalidations, releases
+- `migration` templates and live accounts, taken over
+- `replay` access logs, replayed under another configuration
 - `nodes` nodes as control knows them: registry, barrier, metrics, questions to them
 
 May import everything below it, and nothing of `server`.

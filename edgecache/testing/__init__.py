@@ -3,6 +3,7 @@
 `pytest_plugin` the fixture `edgecache` and its options;
 `installation` the installation a test has: origins, distributions, the clock;
 `distribution_document` a DistributionConfig from a dict, a file or keywords;
+`template_sites` the distributions of a CloudFormation template, with what they name;
 `site` a distribution as its viewers meet it, and the answers they get;
 `explanation` what edgecache makes of a request, and why;
 `scripted_origin` origins that answer by a script and record what they are asked;

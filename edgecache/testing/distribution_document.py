@@ -141,8 +141,8 @@ def _of_template(resources: Any) -> str:
     ]
     which = f" (with {', '.join(map(str, found))})" if found else ""
     return (
-        f"a CloudFormation template{which} is not read here: give the DistributionConfig as"
-        " `aws cloudfront get-distribution-config` prints it"
+        f"a CloudFormation template{which} is for edgecache.template(...): give this the"
+        " DistributionConfig, as `aws cloudfront get-distribution-config` prints it"
     )
 
 

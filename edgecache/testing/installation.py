@@ -155,6 +155,34 @@ class Edgecache:
         root = given.config.get("DefaultRootObject", "")
         return SiteUnderTest(self._installation, names, root, self.answers)
 
+    def template(
+        self,
+        document: Mapping[str, Any] | str | Path,
+        *,
+        origins: Mapping[str, OriginAddress] | ScriptedOrigin,
+        parameters: Mapping[str, str] | None = None,
+        values: Mapping[str, str] | None = None,
+    ) -> dict[str, SiteUnderTest]:
+        """The distributions of a CloudFormation template by logical id, with all they name.
+
+        `document`: the template, or the name of its file, JSON or YAML. One origin stands for all
+        of them, or each by its id. `parameters` and `values` as of `edgecache import`.
+        RefusedDocumentError names all problems.
+        """
+        from edgecache.testing import template_sites
+
+        if isinstance(document, str | Path):
+            document = self._folder / document
+        found = template_sites.read_documents(document, parameters or {}, values or {})
+        template_sites.site_inputs(found, origins, {})  # refused before anything is made
+        ids = template_sites.create_named(self._installation, found)
+        sites = {}
+        for logical_id, named in template_sites.site_inputs(found, origins, ids).items():
+            names = self._installation.distribute(named.config, named.addresses)
+            root = named.config.get("DefaultRootObject", "")
+            sites[logical_id] = SiteUnderTest(self._installation, names, root, self.answers)
+        return sites
+
     def create(self, kind: str, **config: Any) -> str:
         """Another resource by its members, as `create("cache-policy", Name=..., MinTTL=0, ...)`.
 

@@ -56,6 +56,10 @@ _CREATORS = {
     ResourceKind.PUBLIC_KEY: ("create_public_key", "PublicKey"),
     ResourceKind.KEY_GROUP: ("create_key_group", "KeyGroup"),
     ResourceKind.ACCESS_CONTROL: ("create_origin_access_control", "OriginAccessControl"),
+    ResourceKind.ACCESS_IDENTITY: (
+        "create_cloud_front_origin_access_identity",
+        "CloudFrontOriginAccessIdentity",
+    ),
 }
 
 

@@ -78,6 +78,8 @@ SEQUENCES: tuple[tuple[tuple[str, ...], ...], ...] = (
     (
         ("distributions", "list"),
         ("distributions", "get", "ESITE"),
+        ("diff", "ESITE", "control#EOTHER"),
+        ("diff", "control", "control", "--exit-code"),
         ("adopt", "ESITE"),
         ("distributions", "disable", "ESITE"),
         ("distributions", "enable", "ESITE"),

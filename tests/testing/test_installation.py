@@ -152,7 +152,7 @@ def test_what_composition_refuses_is_told_whole(edgecache: Edgecache) -> None:
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"origins": {"b": "http://127.0.0.1:1"}}, "in_process cannot reach"),
     ({"origins": {"b": "ftp://x"}}, "neither an origin nor"),
-    ({"document": {"Resources": {}}}, "a CloudFormation template is not read here"),
+    ({"document": {"Resources": {}}}, "a CloudFormation template is for edgecache.template"),
     ({"document": "missing.json"}, "no such file or directory"),
     ({"document": 7}, "int is no DistributionConfig"),
     ({"DefaultCacheBehavior": {"GrpcConfig": {"Enabled": True}}}, "gRPC wants origins"),

@@ -1,9 +1,11 @@
 """Changes over the REST API: who wrote what and when, the newest first; what one changed.
 
-Law: no secret of a configuration is told: see `control/state/changes.py`.
+Law: no secret of a configuration is told of a change: see `control/state/changes.py`.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 
@@ -55,6 +57,17 @@ class ChangeDifferences(msgspec.Struct, frozen=True):
     differences: list[ValueDifference]
     problem: str = ""
     cut: bool = False
+
+
+class PublishedConfiguration(msgspec.Struct, frozen=True):
+    """The configuration as nodes are told it: the file's, and what the API made."""
+
+    configuration: dict[str, Any]
+
+
+def get_configuration(call: RestCall) -> PublishedConfiguration:
+    """GET /configuration: all that is served, for callers who may do everything."""
+    return PublishedConfiguration(msgspec.to_builtins(call.context.catalog.published))
 
 
 def list_changes(call: RestCall) -> ChangeReports:

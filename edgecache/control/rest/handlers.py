@@ -42,6 +42,7 @@ OPERATIONS: dict[str, RestOperation] = {
     "create_invalidation": invalidations.create_invalidation,
     "list_invalidations": invalidations.list_invalidations,
     "get_invalidation": invalidations.get_invalidation,
+    "get_configuration": changes.get_configuration,
     "list_changes": changes.list_changes,
     "get_change": changes.get_change,
 }

@@ -23,7 +23,11 @@ from edgecache.control.rest.access_keys import (
     Admission,
 )
 from edgecache.control.rest.call import RouteHandler, refuse_nul
-from edgecache.control.rest.changes import ChangeDifferences, ChangeReports
+from edgecache.control.rest.changes import (
+    ChangeDifferences,
+    ChangeReports,
+    PublishedConfiguration,
+)
 from edgecache.control.rest.distributions import DistributionSummaries, DistributionSummary
 from edgecache.control.rest.drain import DrainReport
 from edgecache.control.rest.invalidations import (
@@ -249,6 +253,13 @@ ROUTES = (
         ReleaseReports,
         query=(("path", "of which path pattern; `*` unless said otherwise"),),
         faults=(400, 404, 409),
+    ),
+    RestRoute(
+        "get_configuration",
+        "GET",
+        "/configuration",
+        "The whole configuration that nodes are told, for keys without limits.",
+        PublishedConfiguration,
     ),
     RestRoute(
         "list_changes",

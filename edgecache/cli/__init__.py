@@ -8,6 +8,7 @@
 `samples` sample projects and their copies;
 `migration` import: templates, states and accounts as a configuration;
 `difference` diff: what changes for viewers; `replay` replay: hit ratios of logs;
+`warm` warm: what a list or a sitemap names, before viewers ask;
 `help` commands by subject, with their whole sentences;
 `options` options, tables, JSON and exit codes that commands share;
 `client` client of control: by the environment or the file, for both of its APIs;

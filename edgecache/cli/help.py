@@ -21,7 +21,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         *("nodes", "changes", "diff", "backup", "restore", "state", "clock"),
     ),
     "What is served": (
-        *("invalidate", "invalidations", "release", "explain"),
+        *("invalidate", "invalidations", "release", "explain", "warm"),
         *("distributions", "policies", "functions", "tags", "adopt", "bucket"),
     ),
     "Who may": (

@@ -28,6 +28,7 @@ from edgecache.cli import (
     state,
     stats,
     top,
+    warm,
 )
 from edgecache.cli import control as control_commands
 from edgecache.cli import dev as dev_mode
@@ -91,6 +92,7 @@ app.add_typer(health.app)
 app.add_typer(migration.app)
 app.add_typer(difference.app)
 app.add_typer(replay.app)
+app.add_typer(warm.app)
 app.add_typer(bucket.app, name="bucket")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(nodes.app, name="nodes")

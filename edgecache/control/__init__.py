@@ -12,6 +12,7 @@ everywhere), *adoption* (the API takes over a distribution of the configuration 
 - `state` what is kept on disk: resources, the log, invalidations, releases
 - `migration` templates and live accounts, taken over
 - `replay` access logs, replayed under another configuration
+- `warmup` caches, asked before viewers ask
 - `nodes` nodes as control knows them: registry, barrier, metrics, questions to them
 
 May import everything below it, and nothing of `server`.

@@ -8,13 +8,16 @@ control that is slow or away costs readers lines, which they are told of.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote_to_bytes
 
 import msgspec
+import xxhash
 
 from edgecache.cluster.log_readers import (
     READERS_MAX,
@@ -25,10 +28,11 @@ from edgecache.cluster.log_readers import (
 )
 from edgecache.config.model import Config
 from edgecache.node.log_outputs import FOLDER_NAME, LogOwner
-from edgecache.observe.log_filter import FILTER_COLUMNS, FilterError, Values
+from edgecache.observe.log_filter import FILTER_COLUMNS, NONE, FilterError, Values
 from edgecache.observe.log_history import LogHistory
 from edgecache.observe.log_reader import LogReader, LogSelection, RecordSource
 from edgecache.observe.log_record import COLUMNS, FIELDS, escaped
+from edgecache.rules.viewer.headers import device_of
 from edgecache.runtime.environment import BlockingCalls, DaemonThread, give_way, pause
 from edgecache.store.memory_account import MemoryHolding
 
@@ -36,10 +40,51 @@ if TYPE_CHECKING:
     from edgecache.node.node import Node
 
 SEND_S = 0.5  # between two messages to control
+AGENTS_MAX = 2_048
+AGENT_BYTES = 120  # of an entry: numbers, their places, and no agent
+_BOT = re.compile(
+    rb"bot\b|bot[/;)]|crawl|spider|slurp|^curl/|^wget/|python|headless", re.IGNORECASE
+)
 _STANDARD = FIELDS.count(" ")
 _OF_MISSES = {COLUMNS[name] for name in (
     "reason", "origin-id", "origin-status", "origin-fbl", "origin-lbl", "origin-timestamp(ms)",
 )}  # fmt: skip
+
+
+class DeviceTable:
+    """Kinds of device of the User-Agents that summaries met last: each is looked at once."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[int, bytes] = {}
+
+    def of_agent(self, agent: bytes) -> bytes:
+        """The kind of an agent as it is logged (an OfAgent)."""
+        number = xxhash.xxh3_64_intdigest(agent)
+        kind = self._kinds.get(number)
+        if kind is None:
+            if len(self._kinds) >= AGENTS_MAX:
+                self._kinds.clear()
+            kind = self._kinds[number] = device_kind(unquote_to_bytes(agent))
+        return kind
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it holds."""
+        return AGENT_BYTES * len(self._kinds)
+
+
+def device_kind(agent: bytes) -> bytes:
+    """One word for the device of a User-Agent; of several that hold, the first of these."""
+    if agent in (b"", NONE):
+        return b"other"
+    if _BOT.search(agent):
+        return b"bot"
+    device = device_of(agent)
+    if device.smart_tv:
+        return b"tv"
+    if device.tablet:
+        return b"tablet"
+    return b"mobile" if device.mobile else b"desktop"
 
 
 class ControlChannel(Protocol):
@@ -81,8 +126,9 @@ class NodeLogReaders:
         self, source: RecordSource, history: LogHistory, channel: ControlChannel, world: ReaderWorld
     ) -> None:
         self.history = history
+        self.devices = DeviceTable()
         self.on_change: Callable[[bool], None] = lambda _forget: None
-        self._source = source
+        self._source = source._replace(of_agent=self.devices.of_agent)
         self._channel = channel
         self._world = world
         self._readers: dict[str, LogReader] = {}
@@ -107,7 +153,8 @@ class NodeLogReaders:
     @property
     def size_bytes(self) -> int:
         """About what they hold."""
-        return self.history.size_bytes + sum(one.size_bytes for one in self._readers.values())
+        readers = sum(one.size_bytes for one in self._readers.values())
+        return self.history.size_bytes + self.devices.size_bytes + readers
 
     def offer(self, lines: Sequence[bytes]) -> None:
         """Look at records that are written now. On the log's thread."""

@@ -19,7 +19,12 @@ from edgecache.observe.log_record import (
     of_no_address,
     record_values,
 )
-from edgecache.observe.traffic_summary import TrafficSample, TrafficSummary
+from edgecache.observe.traffic_summary import (
+    OfAgent,
+    TrafficSample,
+    TrafficSummary,
+    of_no_agent,
+)
 
 LINES_MAX = 2_000  # that wait to be taken: two seconds of LINES_PER_S
 BYTES_MAX = 1024 * 1024  # of their values
@@ -36,6 +41,7 @@ class RecordSource(NamedTuple):
     node: str
     tier: str
     of_address: OfAddress = of_no_address
+    of_agent: OfAgent = of_no_agent
 
 
 class LogSelection(NamedTuple):
@@ -71,6 +77,7 @@ class LogReader:
         self, wanted: LogSelection, source: RecordSource, clock: Callable[[], float]
     ) -> None:
         self.wanted = wanted
+        self._source = source
         self._clock = clock
         self._rows: list[list[str]] = []
         self._bytes = 0
@@ -91,7 +98,8 @@ class LogReader:
         if not chosen:
             return
         if self._summary is not None:
-            self._summary.add([self._values.all_of(line) for line in chosen])
+            rows = [self._values.all_of(line) for line in chosen]
+            self._summary.add(rows, self._source.of_address, self._source.of_agent)
             return
         room = self._room(len(chosen))
         self._lost += len(chosen) - room

@@ -16,7 +16,7 @@ from edgecache.observe.distinct_count import REGISTERS, DistinctCount
 from edgecache.observe.heavy_hitters import NAME_BYTES_MAX, HeavyHitters, HitterSample
 from edgecache.observe.histogram import Histogram, HistogramSample, merge_histograms
 from edgecache.observe.log_filter import NONE, Values
-from edgecache.observe.log_record import COLUMNS
+from edgecache.observe.log_record import COLUMNS, OfAddress, escaped, of_no_address
 
 _MILLISECONDS = (
     *(0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700),
@@ -29,11 +29,16 @@ HIT, MISS, OTHER = "hit", "miss", "other"
 _OUTCOMES = {b"Hit": HIT, b"RefreshHit": HIT, b"Miss": MISS}
 OBJECTS, MISSES, REASONS, ORIGINS = "objects", "misses", "reasons", "origins"
 VIEWERS, ERRORS, REFERRERS = "viewers", "errors", "referrers"
+COUNTRIES, DEVICES, PROTOCOLS = "countries", "devices", "protocols"
 
 _HOST, _PATH, _STATUS = COLUMNS["x-host-header"], COLUMNS["cs-uri-stem"], COLUMNS["sc-status"]
 _RESULT, _REASON = COLUMNS["x-edge-result-type"], COLUMNS["reason"]
 _ORIGIN, _ADDRESS = COLUMNS["origin-id"], COLUMNS["c-ip"]
 _REFERRER, _TAKEN, _SENT = COLUMNS["cs(Referer)"], COLUMNS["time-taken"], COLUMNS["sc-bytes"]
+_AGENT, _PROTOCOL = COLUMNS["cs(User-Agent)"], COLUMNS["cs-protocol-version"]
+
+OfAgent = Callable[[bytes], bytes]
+"""The kind of device that a User-Agent, as logged, tells of; empty: it is not looked at."""
 
 
 def _object(row: Values) -> bytes:
@@ -64,15 +69,26 @@ def _referrer(row: Values) -> bytes:
     return b"" if row[_REFERRER] == NONE else row[_REFERRER]
 
 
+def _protocol(row: Values) -> bytes:
+    return row[_PROTOCOL]
+
+
+def of_no_agent(_agent: bytes) -> bytes:
+    """Where nobody knows devices."""
+    return b""
+
+
 RANKED: Mapping[str, Callable[[Values], bytes]] = {
     OBJECTS: _object, MISSES: _miss, REASONS: _reason, ORIGINS: _origin, VIEWERS: _viewer,
-    ERRORS: _error, REFERRERS: _referrer,
+    ERRORS: _error, REFERRERS: _referrer, PROTOCOLS: _protocol,
 }  # fmt: skip
 """The name under which each ranking counts a record; empty: it does not."""
+RANKINGS = (*RANKED, COUNTRIES, DEVICES)
+"""All of them: the last two are looked up, once for each viewer and agent of a batch."""
 
 
 class TrafficSample(msgspec.Struct, frozen=True, kw_only=True):
-    """What a summary knows, as it travels: `rankings` by the names of RANKED, `latencies` by HIT,
+    """What a summary knows, as it travels: `rankings` by RANKINGS, `latencies` by HIT,
     MISS and OTHER, `viewers` as `DistinctCount.sample`.
     """
 
@@ -94,11 +110,16 @@ class TrafficSummary:
         self.requests = 0
         self.bytes_out = 0
         self.outcomes: Counter[str] = Counter()
-        self.rankings = {name: HeavyHitters() for name in RANKED}
+        self.rankings = {name: HeavyHitters() for name in RANKINGS}
         self.viewers = DistinctCount()
         self.latencies: dict[str, HistogramSample] = {}
 
-    def add(self, rows: Sequence[Values]) -> None:
+    def add(
+        self,
+        rows: Sequence[Values],
+        of_address: OfAddress = of_no_address,
+        of_agent: OfAgent = of_no_agent,
+    ) -> None:
         """Count records by their values (FILTER_COLUMNS), escaped."""
         self.requests += len(rows)
         self.bytes_out += sum([int(row[_SENT]) for row in rows])
@@ -108,6 +129,24 @@ class TrafficSummary:
             self.rankings[name].add(counted)
             if name == VIEWERS:
                 self.viewers.add(counted)
+                self._add_countries(counted, of_address)
+        self._add_devices(Counter([row[_AGENT] for row in rows]), of_agent)
+        self._add_outcomes(rows)
+
+    def _add_countries(self, viewers: Mapping[bytes, int], of_address: OfAddress) -> None:
+        countries: Counter[bytes] = Counter()
+        for address, count in viewers.items():
+            countries[escaped(of_address(address.decode("latin-1"))[0])] += count
+        self.rankings[COUNTRIES].add(countries)
+
+    def _add_devices(self, agents: Mapping[bytes, int], of_agent: OfAgent) -> None:
+        devices: Counter[bytes] = Counter()
+        for agent, count in agents.items():
+            devices[of_agent(agent)] += count
+        del devices[b""]
+        self.rankings[DEVICES].add(devices)
+
+    def _add_outcomes(self, rows: Sequence[Values]) -> None:
         taken: dict[str, Histogram] = {}
         times = Counter([(row[_RESULT], row[_TAKEN]) for row in rows])
         for (result, text), count in times.items():

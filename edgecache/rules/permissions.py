@@ -118,7 +118,7 @@ REST: dict[str, Permission] = {
         "dashboard_page", "dashboard_asset", "create_session", "get_session", "delete_session",
     )},
     **{name: Permission(_READ) for name in (
-        "dashboard_live", "dashboard_series",
+        "dashboard_live", "dashboard_series", "dashboard_ranks",
     )},
     "list_nodes": Permission(_READ),
     "metrics": Permission(_READ),

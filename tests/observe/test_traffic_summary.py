@@ -12,7 +12,7 @@ from edgecache.observe.histogram import HistogramSample
 from edgecache.observe.log_filter import FILTER_COLUMNS
 from edgecache.observe.traffic_summary import (
     LATENCY_SECONDS,
-    RANKED,
+    RANKINGS,
     TrafficSample,
     TrafficSummary,
     quantile,
@@ -30,6 +30,7 @@ def row(**told: str) -> list[bytes]:
     names = {
         "path": "cs-uri-stem", "status": "sc-status", "ip": "c-ip", "taken": "time-taken",
         "result": "x-edge-result-type", "origin": "origin-id", "referer": "cs(Referer)",
+        "agent": "cs(User-Agent)",
     }  # fmt: skip
     for name, value in (usual | {names.get(n, n): v for n, v in told.items()}).items():
         made[FILTER_COLUMNS[name]] = value.encode()
@@ -55,11 +56,34 @@ def test_each_ranking_counts_what_it_is_for() -> None:
         "viewers": {"192.0.2.1": 3, "192.0.2.2": 1},
         "errors": {"503 h/c": 1},
         "referrers": {"https://a.test/": 1},
+        "protocols": {"-": 4},
+        "countries": {"-": 4},
+        "devices": {},
     }
     assert (told.requests, told.bytes_out) == (4, 400)
     assert told.outcomes == {"hit": 2, "miss": 1, "other": 1}
     assert made.viewers.estimate() == 2
     assert {name: sum(one["counts"]) for name, one in told.latencies.items()} == told.outcomes
+
+
+def test_countries_and_devices_are_looked_up_once_for_each_viewer_and_agent() -> None:
+    asked: list[object] = []
+
+    def of_address(address: str) -> tuple[str, str]:
+        asked.append(address)
+        return ("GB" if address == "192.0.2.1" else "", "")
+
+    def of_agent(agent: bytes) -> bytes:
+        asked.append(agent)
+        return b"mobile" if agent == b"phone" else b"desktop"
+
+    made = TrafficSummary()
+    rows = [row(agent="phone"), row(agent="phone"), row(), row(ip="192.0.2.2")]
+    made.add(rows, of_address, of_agent)
+    rankings = made.sample().rankings
+    assert rankings["countries"].counts == {"GB": 3, "-": 1}
+    assert rankings["devices"].counts == {"mobile": 2, "desktop": 2}
+    assert len(asked) == 4
 
 
 def test_a_name_that_is_long_is_cut() -> None:
@@ -156,7 +180,7 @@ def test_names_that_nobody_counts_are_left_out() -> None:
     made = TrafficSummary()
     made.merge(TrafficSample(requests=1, outcomes={"odd": 5}, rankings={}, latencies={}))
     assert "odd" not in made.sample().outcomes
-    assert set(made.sample().rankings) == set(RANKED)
+    assert set(made.sample().rankings) == set(RANKINGS)
 
 
 def test_bounds_of_durations_grow() -> None:

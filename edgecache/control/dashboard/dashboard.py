@@ -16,9 +16,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edgecache.control.dashboard.live_state import LiveState
+from edgecache.control.dashboard.live_state import WINDOW_S, LiveState
 from edgecache.control.dashboard.live_stream import EventPublisher, EventStream, encode_event
 from edgecache.control.dashboard.page import PageFiles
+from edgecache.control.dashboard.rankings import WINDOWS_S, Rankings
 from edgecache.control.dashboard.ring_file import RingFile
 from edgecache.control.dashboard.series_answer import (
     SeriesAnswers,
@@ -28,6 +29,7 @@ from edgecache.control.dashboard.series_answer import (
 from edgecache.control.dashboard.series_recorder import SeriesRecorder
 from edgecache.control.dashboard.session_handlers import SESSION, SessionAdmission
 from edgecache.control.dashboard.traffic_series import SeriesTable
+from edgecache.control.dashboard.traffic_step import rates
 from edgecache.control.rest.auth import require_operator
 from edgecache.control.rest.call import RouteHandler, json_response
 from edgecache.control.state.invalidations import Invalidations
@@ -61,6 +63,7 @@ class Dashboard:
             self.table, lambda: RingFile(state_dir / FILE), thread, pause
         )
         self.answers = SeriesAnswers(self.recorder)
+        self.rankings = Rankings(control.log_readers, control.wall, self._requests_s, thread, pause)
         self.publisher = EventPublisher()
         self.state = LiveState(control, self.table, invalidations)
         self.files = PageFiles()
@@ -75,11 +78,12 @@ class Dashboard:
             **self.sessions.handlers(),
             "dashboard_live": self.live,
             "dashboard_series": self.series,
+            "dashboard_ranks": self.ranks,
         }
 
     def works(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What runs beside the handlers, for good."""
-        return [self.run, self.recorder.run]
+        return [self.run, self.recorder.run, self.rankings.run]
 
     async def run(self) -> None:
         """Make the state once a second while somebody looks, for good."""
@@ -94,6 +98,7 @@ class Dashboard:
 
     async def publish(self) -> None:
         """Make the state, and let all pages have it."""
+        self.rankings.want()
         self.state.of_control = self.sizes()
         document = await self.state.document(self.publisher.streams)
         event = encode_event("state", msgspec.json.encode(document), str(self.table.second - 1))
@@ -103,6 +108,7 @@ class Dashboard:
         """Bytes by what holds them."""
         return {
             "series": self.table.size_bytes,
+            "ranks": self.rankings.size_bytes,
             "page": self.files.size_bytes,
             "streams": self.publisher.size_bytes,
         }
@@ -133,6 +139,19 @@ class Dashboard:
             raise HTTPException(400, str(error)) from error
         except UnknownSeriesError as error:
             raise HTTPException(404, str(error)) from error
+
+    async def ranks(self, request: Request) -> Response:
+        """GET /dashboard/ranks."""
+        require_operator(request, self._control.tokens)
+        text = request.query_params.get("seconds", str(WINDOWS_S[1]))
+        if text not in map(str, WINDOWS_S):
+            known = ", ".join(map(str, WINDOWS_S))
+            raise HTTPException(400, f"seconds: {text[:32]!r} is not one of {known}")
+        self.rankings.want()
+        return _unstored(json_response(await self.rankings.answer(int(text))))
+
+    def _requests_s(self) -> float:
+        return float(rates(self.table.total.last(WINDOW_S), WINDOW_S)["requests_s"])
 
 
 def _end(why: str) -> bytes:

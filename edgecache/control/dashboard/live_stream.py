@@ -88,20 +88,24 @@ class EventStream(Response):
             raise HTTPException(503, f"{STREAMS_MAX} pages are open already", BUSY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        if scope["method"] == "HEAD":
-            await send({"type": "http.response.body", "body": b""})
-            return
         self.publisher.streams += 1
-        leaving = asyncio.ensure_future(_leave(receive))
-        writing = asyncio.ensure_future(self._write(send))
         try:
-            await asyncio.wait({leaving, writing}, return_when=asyncio.FIRST_COMPLETED)
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            if scope["method"] == "HEAD":
+                await send({"type": "http.response.body", "body": b""})
+            else:
+                await self._until_either_ends(receive, send)
         finally:
             self.publisher.streams -= 1
-            leaving.cancel()
-            writing.cancel()
-            await asyncio.gather(leaving, writing, return_exceptions=True)
+
+    async def _until_either_ends(self, receive: Receive, send: Send) -> None:
+        ends = {asyncio.ensure_future(_leave(receive)), asyncio.ensure_future(self._write(send))}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
 
     async def _write(self, send: Send) -> None:
         number = self.publisher.number

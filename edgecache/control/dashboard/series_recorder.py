@@ -17,6 +17,7 @@ from edgecache.runtime.environment import BlockingCalls
 from edgecache.runtime.stderr_log import warn
 
 SYNC_S = 60  # a power failure loses no more
+RETRY_S = 10  # between attempts to open a file that cannot be
 TICK_S = 0.25  # a second is over so much later at most
 
 ReadSteps = list[tuple[int, ...] | None]
@@ -35,7 +36,9 @@ class SeriesRecorder:
         open_file: Callable[[], RingFile],
         thread: BlockingCalls,
         pause: Callable[[float], Awaitable[None]],
+        tell: Callable[[str], None] = warn,
     ) -> None:
+        self._tell = tell
         self.table = table
         self._open_file = open_file
         self._thread = thread
@@ -67,12 +70,14 @@ class SeriesRecorder:
     async def step(self) -> None:
         """One turn of `run`."""
         for second in self.table.tick():
+            if self._file is None and second % RETRY_S == 0:
+                await self.begin()
             steps = self.table.due(second)
             folded: list[FoldedSeries] = []
             freed: list[int] = []
             if (second + 1) % FOLD_S == 0:
                 folded, freed = [*self.table.fold()], self.table.free_idle()
-            if steps or folded or freed:
+            if self._file is not None and (steps or folded or freed):
                 given, self.table.given = self.table.given, []
                 work = partial(self._write, steps, folded, freed, given, second)
                 await self._tried(work)
@@ -128,9 +133,10 @@ class SeriesRecorder:
             found = await self._thread(work)
         except OSError as error:
             if str(error) != self._trouble:
-                warn(f"the dashboard's numbers are kept in memory alone: {error}")
+                self._tell(f"the dashboard's numbers are kept in memory alone: {error}")
             self._trouble = str(error)
             return None
+        self._trouble = ""
         return found
 
 

@@ -103,6 +103,12 @@ class TrafficSeries:
         for step_s in self.open:
             self.open[step_s] = empty_step()
 
+    def absorb(self, other: TrafficSeries) -> None:
+        """Count what another has of this second, and of steps that are not over."""
+        add_step(self.current, other.current)
+        for step_s, step in other.open.items():
+            add_step(self.open[step_s], step)
+
     def last(self, seconds: int) -> Step:
         """The sum of so many seconds before this."""
         newest = [*self.seconds][-seconds:]
@@ -128,19 +134,20 @@ class SeriesTable:
             self._given(SeriesName(by, OTHER))
 
     def adopt(self, names: Mapping[SeriesName, int]) -> None:
-        """Begin with the places that the file has, before anything is counted."""
-        self.series.clear()
+        """Use the places that a file has: what was counted until now takes those left free."""
+        counted, self.series = self.series, {}
         self.given.clear()
         taken = {*names.values()}
         places = range(len(SHARES) + 1 + sum(SHARES.values()))
         self._free = [index for index in reversed(places) if index not in taken]
-        now = int(self._wall())
         for name, index in names.items():
-            self.series[name] = TrafficSeries(index, seen_at=now)
-            self._open(self.series[name])
-        for name in (ALL, *(SeriesName(by, OTHER) for by in SHARES)):
-            if name not in self.series:
-                self._given(name)
+            one = counted.pop(name) if name in counted else self._opened()
+            one.index, self.series[name] = index, one
+        for name in sorted(counted, key=lambda name: name.name != OTHER):  # these have to be there
+            if name.by not in SHARES or name.name == OTHER or self._has_room(name.by):
+                self._take_place(name, counted[name])
+            else:
+                self.series[SeriesName(name.by, OTHER)].absorb(counted[name])
         self.total = self.series[ALL]
 
     def resume(self, index: int, resolution: Resolution, step: tuple[int, ...]) -> None:
@@ -230,35 +237,36 @@ class SeriesTable:
         found = self.series.get(name)
         if found is not None:
             return found
-        if self._held(name.by) < SHARES[name.by]:
+        if self._has_room(name.by):
             return self._given(name)
         waiting = self._waiting[name.by]
         if name.name in waiting or len(waiting) < WAITING_NAMES_MAX:
             waiting[name.name] += requests
         return self.series[SeriesName(name.by, OTHER)]
 
-    def _held(self, by: str) -> int:
-        return sum(name.by == by and name.name != OTHER for name in self.series)
+    def _has_room(self, by: str) -> bool:
+        held = sum(name.by == by and name.name != OTHER for name in self.series)
+        return held < SHARES[by]
 
     def _given(self, name: SeriesName) -> TrafficSeries:
-        made = TrafficSeries(self._free.pop(), seen_at=self.second)
-        self._open(made)
-        self.series[name] = made
-        self.given.append((made.index, name))
-        return made
+        return self._take_place(name, self._opened())
 
-    def _open(self, series: TrafficSeries) -> None:
-        series.open = {one.step_s: empty_step() for one in RESOLUTIONS}
+    def _take_place(self, name: SeriesName, one: TrafficSeries) -> TrafficSeries:
+        one.index = self._free.pop()
+        self.series[name] = one
+        self.given.append((one.index, name))
+        return one
+
+    def _opened(self, index: int = 0) -> TrafficSeries:
+        made = TrafficSeries(index, seen_at=self.second)
+        made.open = {one.step_s: empty_step() for one in RESOLUTIONS}
+        return made
 
     def _replaced(self, loser: SeriesName, one: TrafficSeries, name: SeriesName) -> FoldedSeries:
         other = self.series[SeriesName(loser.by, OTHER)]
-        for step_s, step in one.open.items():
-            add_step(other.open[step_s], step)
-        add_step(other.current, one.current)
+        other.absorb(one)
         del self.series[loser]
-        made = TrafficSeries(one.index, seen_at=self.second)
-        self._open(made)
-        self.series[name] = made
+        self.series[name] = self._opened(one.index)
         return FoldedSeries(one.index, other.index, name)
 
     def _written(self, ended: int) -> Iterator[WrittenStep]:

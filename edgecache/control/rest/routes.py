@@ -384,6 +384,14 @@ ROUTES = (
         ),
         described=False,
     ),
+    RestRoute(
+        "dashboard_ranks",
+        "GET",
+        "/dashboard/ranks",
+        "What is asked most, and by whom.",
+        query=(("seconds", "60, 300, 900 or 3600; 300 unless said otherwise"),),
+        described=False,
+    ),
     RestRoute("openapi", "GET", "/openapi.json", "This description.", described=False),
     RestRoute(
         "docs", "GET", "/docs", "This description, to read.", type="text/html", described=False

@@ -44,8 +44,12 @@ class Browsed(Place):
         browsers = SessionAdmission(self.sessions, self.clock)
         self.admission = KeyAdmission(self.callers, browsers)
         self.app = control_app(self.control, ["control.test:8090"], self.admission)
-        invalidations = Invalidations(self.state, self.log, self.barrier, self.clock, os.urandom)
-        self.dashboard = Dashboard(self.control, browsers, invalidations, self.folder, _at_once)
+        self.invalidations = Invalidations(
+            self.state, self.log, self.barrier, self.clock, os.urandom
+        )
+        self.dashboard = Dashboard(
+            self.control, browsers, self.invalidations, self.folder, _at_once
+        )
         handlers = {**self.dashboard.handlers(), **drain_handlers(self.control)}
         self.app.router.routes += starlette_routes(handlers, self.admission)
 

@@ -309,7 +309,7 @@ def _all_nodes(
 ) -> InstallationNodes:
     """What reports to this control, and to its neighbors."""
     neighbors = ControlNeighbors(config, machines.own, partial(secrets.tokens.issue, "control"))
-    return InstallationNodes(own, group, neighbors.nodes)
+    return InstallationNodes(own, group, neighbors.answer)
 
 
 def _groups(catalog: Catalog, nodes: InstallationNodes) -> list[WorkerGroup]:

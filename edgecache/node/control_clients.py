@@ -50,8 +50,8 @@ class ControlNeighbors:
         self._config, self._held, self._token = config, held, token
         self._clients: dict[str, httpx.AsyncClient] = {}
 
-    async def nodes(self, address: str) -> bytes:
-        """What reports to the control at HOST:PORT (an AskControl)."""
+    async def answer(self, address: str, target: str) -> bytes:
+        """What the control at HOST:PORT answers to `GET target` (an AskControl)."""
         client = self._clients.get(address)
         if client is None:
             if len(self._clients) >= CONTROLS_MAX:
@@ -60,7 +60,7 @@ class ControlNeighbors:
             self._clients[address] = client
         try:
             headers = {"authorization": f"Bearer {self._token()}"}
-            answer = await client.get("/nodes?own=1", headers=headers, timeout=NODES_S_MAX)
+            answer = await client.get(target, headers=headers, timeout=NODES_S_MAX)
         except httpx.HTTPError as error:
             raise OSError(str(error) or type(error).__name__) from error
         if not answer.is_success:

@@ -16,7 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edgecache.control.dashboard.live_state import WINDOW_S, LiveState
+from edgecache.control.dashboard.control_answers import ControlAnswers
+from edgecache.control.dashboard.live_part import WINDOW_S
+from edgecache.control.dashboard.live_state import LiveState
 from edgecache.control.dashboard.live_stream import EventPublisher, EventStream, encode_event
 from edgecache.control.dashboard.page import PageFiles
 from edgecache.control.dashboard.rankings import WINDOWS_S, Rankings
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from edgecache.control.rest.app import ControlServices
 
 FILE = Path("dashboard") / "traffic.rings"  # in state_dir
+SECOND_CHARS_MAX = 12
 LOOK_S = 0.5  # whether a page was opened
 MIN_STATE_S = 0.05  # what a state has to be late by is not made up for
 OVER = "the session is over: log in again"
@@ -62,10 +65,13 @@ class Dashboard:
         self.recorder = SeriesRecorder(
             self.table, lambda: RingFile(state_dir / FILE), thread, pause
         )
-        self.answers = SeriesAnswers(self.recorder)
-        self.rankings = Rankings(control.log_readers, control.wall, self._requests_s, thread, pause)
+        controls = ControlAnswers(control.everywhere)
+        self.answers = SeriesAnswers(self.recorder, controls)
+        self.rankings = Rankings(
+            control.log_readers, control.wall, self._requests_s, thread, pause, controls
+        )
         self.publisher = EventPublisher()
-        self.state = LiveState(control, self.table, invalidations)
+        self.state = LiveState(control, self.table, invalidations, controls)
         self.files = PageFiles()
         self._control = control
         self.sessions = sessions
@@ -79,6 +85,9 @@ class Dashboard:
             "dashboard_live": self.live,
             "dashboard_series": self.series,
             "dashboard_ranks": self.ranks,
+            "dashboard_part": self.part,
+            "dashboard_steps": self.steps,
+            "dashboard_ranked": self.ranked,
         }
 
     def works(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
@@ -119,7 +128,7 @@ class Dashboard:
         after = _event_number(request)
 
         async def first() -> bytes:
-            history = self.answers.newest(after)
+            history = await self.answers.newest(after)
             return encode_event("history", msgspec.json.encode(history))
 
         by_session = SESSION in request.scope
@@ -132,23 +141,38 @@ class Dashboard:
     async def series(self, request: Request) -> Response:
         """GET /dashboard/series."""
         require_operator(request, self._control.tokens)
+        query = _series_query(request)
         try:
-            query = SeriesQuery.read(request.query_params)
             return _unstored(json_response(await self.answers.answer(query)))
-        except ValueError as error:
-            raise HTTPException(400, str(error)) from error
         except UnknownSeriesError as error:
             raise HTTPException(404, str(error)) from error
 
     async def ranks(self, request: Request) -> Response:
         """GET /dashboard/ranks."""
         require_operator(request, self._control.tokens)
-        text = request.query_params.get("seconds", str(WINDOWS_S[1]))
-        if text not in map(str, WINDOWS_S):
-            known = ", ".join(map(str, WINDOWS_S))
-            raise HTTPException(400, f"seconds: {text[:32]!r} is not one of {known}")
+        seconds = _window_s(request)
         self.rankings.want()
-        return _unstored(json_response(await self.rankings.answer(int(text))))
+        return _unstored(json_response(await self.rankings.answer(seconds)))
+
+    async def part(self, request: Request) -> Response:
+        """GET /dashboard/part, which another control asks while a page of its own is open."""
+        require_operator(request, self._control.tokens)
+        return json_response(self.state.own())
+
+    async def steps(self, request: Request) -> Response:
+        """GET /dashboard/steps: likewise, what `series` is made of."""
+        require_operator(request, self._control.tokens)
+        until = request.query_params.get("until", "0")
+        if not until.isascii() or not until.isdecimal() or len(until) > SECOND_CHARS_MAX:
+            raise HTTPException(400, f"until: {until[:32]!r} is no second")
+        return json_response(await self.answers.own(_series_query(request), int(until)))
+
+    async def ranked(self, request: Request) -> Response:
+        """GET /dashboard/ranked: likewise, what `ranks` is made of."""
+        require_operator(request, self._control.tokens)
+        seconds = _window_s(request)
+        self.rankings.want()
+        return json_response(await self.rankings.own(seconds))
 
     def _requests_s(self) -> float:
         return float(rates(self.table.total.last(WINDOW_S), WINDOW_S)["requests_s"])
@@ -158,10 +182,25 @@ def _end(why: str) -> bytes:
     return encode_event("end", msgspec.json.encode({"error": why}))
 
 
+def _series_query(request: Request) -> SeriesQuery:
+    try:
+        return SeriesQuery.read(request.query_params)
+    except ValueError as error:
+        raise HTTPException(400, str(error)) from error
+
+
+def _window_s(request: Request) -> int:
+    text = request.query_params.get("seconds", str(WINDOWS_S[1]))
+    if text not in map(str, WINDOWS_S):
+        known = ", ".join(map(str, WINDOWS_S))
+        raise HTTPException(400, f"seconds: {text[:32]!r} is not one of {known}")
+    return int(text)
+
+
 def _event_number(request: Request) -> int:
     """The second of the last state that a page has; 0: it has none."""
     text = request.headers.get("last-event-id", "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 12 else 0
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= SECOND_CHARS_MAX else 0
 
 
 def _unstored(response: Response) -> Response:

@@ -12,15 +12,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edgecache import __version__
-from edgecache.control.dashboard.origin_health import OriginHealth
-from edgecache.control.dashboard.report_differences import (
-    BEHAVIOR,
-    DISTRIBUTION,
-    LOCATION,
-    NODE,
+from edgecache.control.dashboard.control_answers import ControlAnswers
+from edgecache.control.dashboard.live_part import (
+    PART,
+    WINDOW_S,
+    LivePart,
+    LiveRow,
+    merged,
+    told_origins,
+    told_rows,
 )
-from edgecache.control.dashboard.traffic_series import LATENCY_WINDOW_S, SeriesTable, TrafficSeries
-from edgecache.control.dashboard.traffic_step import rates, ratios
+from edgecache.control.dashboard.origin_health import OriginHealth
+from edgecache.control.dashboard.traffic_series import LATENCY_WINDOW_S, SeriesTable
 from edgecache.control.nodes.registry import ReportedProcess
 from edgecache.control.state.database import StateBusyError
 from edgecache.control.state.invalidations import InvalidationRecord, Invalidations
@@ -30,13 +33,14 @@ from edgecache.runtime.inherited import Unready
 if TYPE_CHECKING:
     from edgecache.control.rest.app import ControlServices
 
-WINDOW_S = 5
 IN_PROGRESS_MAX, COMPLETED_MAX = 50, 20  # invalidations told
 COMPLETED_S = 60.0
 PATHS_TOLD_MAX = 5
-ROWS_MAX = 64  # of a dimension
+PART_S = 0.9  # who asks sooner is told the same
 DAY_S = 86_400.0
-_UNCOUNTED = ("errors_s", "client_errors_s", "bytes_in_s")  # by behavior
+_UNKNOWN: dict[str, Any] = {
+    "restarts": 0, "cpu_s": 0.0, "resident_bytes": 0, "store": None, "memory": {},
+}  # fmt: skip
 _STORE_GAUGES = {
     "objects": "store_objects", "bytes": "store_bytes",
     "disk_objects": "disk_objects", "disk_bytes": "disk_bytes",
@@ -81,15 +85,21 @@ class LiveState:
     """
 
     def __init__(
-        self, control: ControlServices, table: SeriesTable, invalidations: Invalidations
+        self,
+        control: ControlServices,
+        table: SeriesTable,
+        invalidations: Invalidations,
+        controls: ControlAnswers,
     ) -> None:
+        self._controls = controls
         self._control = control
         self._table = table
         self._invalidations = invalidations
         self._told_invalidations: list[dict[str, Any]] = []
         self._origins = OriginHealth()
         self._stores: dict[tuple[str, ...], StoreFigures] = {}
-        self._stores_at = 0.0
+        self._part: LivePart | None = None
+        self._part_at = 0.0
         self.of_control: Mapping[str, int] = {}  # bytes by what holds them
 
     async def document(self, pages: int) -> dict[str, Any]:
@@ -97,10 +107,9 @@ class LiveState:
         control, now = self._control, self._control.wall()
         with contextlib.suppress(StateBusyError):
             self._told_invalidations = await control.run(self._read_invalidations)
-        processes = [*control.nodes.processes()]
-        self._origins.observe(now, [one.status.sample for one in processes])
-        stores = self._store_figures(processes)
-        seconds = max(now - self._stores_at, 1.0)
+        own = self.own()
+        said, missing = await self._controls.ask(PART, LivePart)
+        whole = merged([own, *said.values()])
         return {
             "time": round(now, 3),
             "generation": control.log.live.generation,
@@ -110,64 +119,66 @@ class LiveState:
             "window_s": WINDOW_S,
             "latency_window_s": LATENCY_WINDOW_S,
             "problems": control.problems(),
-            **self._traffic(),
-            "origins": self._origins.told(now),
-            "nodes": [*self._nodes(processes, stores, seconds)],
+            **told_rows(whole.rows),
+            "folded": self._table.folded(),
+            "origins": told_origins(whole.origins),
+            "nodes": [
+                node | whole.nodes.get(f"{node['name']} {node['instance']}", _UNKNOWN)
+                for node in map(_with_drain, control.described_nodes())
+            ],
             "controls": control.everywhere.controls(),
-            "stores": [*self._told_stores(stores, seconds)],
-            "memory": [*_memory(processes)],
+            "controls_missing": missing,
+            "stores": whole.stores,
+            "memory": whole.memory,
             "control_memory": {**self.of_control, "resident": _resident(control)},
             "invalidations": self._told_invalidations,
-            "certificates": [*self._certificates(now)],
-        } | self._seen(stores, now)
-
-    def _seen(self, stores: dict[tuple[str, ...], StoreFigures], now: float) -> dict[str, Any]:
-        """Remember what rates are told of the next time."""
-        self._stores, self._stores_at = stores, now
-        return {}
-
-    def _traffic(self) -> dict[str, Any]:
-        rows: dict[str, list[dict[str, Any]]] = {
-            by: [] for by in (DISTRIBUTION, BEHAVIOR, LOCATION, NODE)
+            "certificates": [*_certificates(whole, now)],
         }
+
+    def own(self) -> LivePart:
+        """What this control's nodes report, looked at once a second at most."""
+        now = self._control.wall()
+        if not 0 <= now - self._part_at < PART_S or self._part is None:
+            processes = [*self._control.nodes.processes()]
+            self._origins.observe(now, [one.status.sample for one in processes])
+            stores = self._store_figures(processes)
+            seconds = max(now - self._part_at, 1.0)
+            self._part = LivePart(
+                rows=[*self._rows()],
+                nodes=self._node_figures(processes, stores, seconds),
+                stores=[*self._told_stores(stores, seconds)],
+                memory=[*_memory(processes)],
+                origins=self._origins.told(now),
+                certificate_begins=self._control.nodes.certificate_begins(),
+                certificate_ends=self._control.nodes.certificate_ends(),
+            )
+            self._stores, self._part_at = stores, now
+        return self._part
+
+    def _rows(self) -> Iterator[LiveRow]:
         for name, series in self._table.series.items():
-            if name.by in rows and series.requests:
-                row = traffic_row(name.name, series)
-                if name.by == BEHAVIOR:
-                    row |= dict.fromkeys(_UNCOUNTED)
-                rows[name.by].append(row)
-        for of_it in rows.values():
-            of_it.sort(key=lambda row: (-row["requests"], row["name"]))
-            del of_it[ROWS_MAX:]
-        return {
-            "total": traffic_row("", self._table.total),
-            "distributions": rows[DISTRIBUTION],
-            "behaviors": rows[BEHAVIOR],
-            "locations": rows[LOCATION],
-            "nodes_traffic": rows[NODE],
-            "folded": self._table.folded(),
-        }
+            if series.requests or series is self._table.total:
+                last, lately = tuple(series.last(WINDOW_S)), tuple(series.lately)
+                yield LiveRow(*name, last, lately, series.requests)
 
-    def _nodes(
+    def _node_figures(
         self,
         processes: list[ReportedProcess],
         stores: dict[tuple[str, ...], StoreFigures],
         seconds: float,
-    ) -> Iterator[dict[str, Any]]:
-        reports = {(one.name, one.status.instance): one for one in processes}
-        for node in self._control.described_nodes():
-            process = reports.get((node["name"], node["instance"]))
-            gauges = {} if process is None else process.status.sample["gauges"]
-            key = (node["name"], node["instance"])
-            store = stores.get(key)
-            yield node | {
-                "draining": Unready.DRAINING in node["unready"],
+    ) -> dict[str, dict[str, Any]]:
+        found = {}
+        for process in processes:
+            gauges = process.status.sample["gauges"]
+            key = (process.name, process.status.instance)
+            found[" ".join(key)] = {
                 "restarts": gauges.get("process_restarts", 0),
                 "cpu_s": gauges.get("process_cpu_ms", 0) / 1000,
                 "resident_bytes": gauges.get("process_resident_bytes", 0),
-                "store": None if store is None else store.told(self._stores.get(key), seconds),
+                "store": stores[key].told(self._stores.get(key), seconds),
                 "memory": _kinds(gauges),
             }
+        return found
 
     def _store_figures(
         self, processes: list[ReportedProcess]
@@ -187,16 +198,6 @@ class LiveState:
             if len(key) == PLACE_KEY:
                 told = one.told(self._stores.get(key), seconds)
                 yield {"tier": key[0], "location": key[1], **told}
-
-    def _certificates(self, now: float) -> Iterator[dict[str, Any]]:
-        begins = self._control.nodes.certificate_begins()
-        for name, ends_at in self._control.nodes.certificate_ends().items():
-            yield {
-                "name": name,
-                "begins_at": begins.get(name),
-                "ends_at": ends_at,
-                "days_left": round((ends_at - now) / DAY_S, 2),
-            }
 
     def _read_invalidations(self) -> list[dict[str, Any]]:
         since = self._control.wall() - COMPLETED_S
@@ -226,14 +227,18 @@ def _place(process: ReportedProcess) -> tuple[str, ...]:
     return process.status.role, process.status.label, ""
 
 
-def traffic_row(name: str, series: TrafficSeries) -> dict[str, Any]:
-    """What is told of a series now."""
-    return {
-        "name": name,
-        **rates(series.last(WINDOW_S), WINDOW_S),
-        **ratios(series.lately),
-        "requests": series.requests,
-    }
+def _with_drain(node: dict[str, Any]) -> dict[str, Any]:
+    return node | {"draining": Unready.DRAINING in node["unready"]}
+
+
+def _certificates(part: LivePart, now: float) -> Iterator[dict[str, Any]]:
+    for name, ends_at in sorted(part.certificate_ends.items()):
+        yield {
+            "name": name,
+            "begins_at": part.certificate_begins.get(name),
+            "ends_at": ends_at,
+            "days_left": round((ends_at - now) / DAY_S, 2),
+        }
 
 
 def _memory(processes: list[ReportedProcess]) -> Iterator[dict[str, Any]]:

@@ -19,6 +19,7 @@ WINDOW_S = 60.0
 RATE_S = 5.0
 SNAPSHOTS_MAX = 60
 ORIGINS_MAX = 128  # told; those that are open or failing first
+STATES = ("open", "failing", "healthy", "idle")  # the worst first
 _CIRCUIT, _CONNECTIONS = "origin_circuit_open", "origin_connections"
 _TIMES = "origin_first_byte" + SEPARATOR
 
@@ -61,8 +62,7 @@ class OriginHealth:
         """Each origin as the page has it."""
         newest = self._snapshots[-1][1] if self._snapshots else {}
         rows = [self._row(name, figures, now) for name, figures in newest.items()]
-        worst = ["open", "failing", "healthy", "idle"]
-        rows.sort(key=lambda row: (worst.index(row["state"]), row["name"]))
+        rows.sort(key=lambda row: (STATES.index(row["state"]), row["name"]))
         return rows[:ORIGINS_MAX]
 
     def _row(self, name: str, figures: OriginFigures, now: float) -> dict[str, Any]:

@@ -10,11 +10,14 @@ Counts are `observe.heavy_hitters`': never too high, and too low by `error` at m
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
+
 from edgecache.cluster.log_readers import LogSubscription
+from edgecache.control.dashboard.control_answers import ControlAnswers
 from edgecache.control.nodes.log_readers import LogReaderRegistry, TooManyReadersError
 from edgecache.control.rest.log_readers import PERCENT_MIN
 from edgecache.observe.distinct_count import REGISTERS, STANDARD_ERROR
@@ -31,6 +34,7 @@ from edgecache.observe.traffic_summary import (
 )
 from edgecache.runtime.environment import BlockingCalls
 
+PART = "/dashboard/ranked"  # what controls ask each other
 WINDOWS_S = (60, 300, 900, 3600)
 SLOT_S, MINUTE_S = 10, 60
 SLOT_NAMES = 512
@@ -52,6 +56,16 @@ class RankingSlot(NamedTuple):
     size_bytes: int
 
 
+class RankedPart(msgspec.Struct, frozen=True):
+    """What one control's nodes have seen in a window, as it travels between controls."""
+
+    sample: TrafficSample
+    since: float | None
+    watched_s: float
+    percent: float
+    problem: str
+
+
 class Rankings:
     """The rankings of a control's nodes. `wall` gives epoch seconds, `requests_s` how many there
     are now; to merge takes a while, and is done on `thread`.
@@ -64,7 +78,9 @@ class Rankings:
         requests_s: Callable[[], float],
         thread: BlockingCalls,
         pause: Callable[[float], Awaitable[None]],
+        controls: ControlAnswers,
     ) -> None:
+        self._controls = controls
         self._readers = readers
         self._wall = wall
         self._requests_s = requests_s
@@ -112,16 +128,27 @@ class Rankings:
         if now // SLOT_S != self._began_at // SLOT_S:
             self._end_slot(now)
 
+    async def own(self, seconds: int) -> RankedPart:
+        """What this control's nodes have seen in the last so many seconds, one of WINDOWS_S."""
+        slots = self._of_window(self._wall(), seconds)
+        sample = await self._thread(lambda: _merged(one.sample for one in slots).sample(CAPACITY))
+        watched_s = round(sum(one.seconds for one in slots), 1)
+        since = slots[0].began_at if slots else None
+        return RankedPart(sample, since, watched_s, self.percent, self.problem)
+
     async def answer(self, seconds: int) -> dict[str, Any]:
-        """The rankings of the last so many seconds, one of WINDOWS_S."""
+        """The rankings of all controls."""
         now = self._wall()
         made_at, kept = self._answers.get(seconds, (-LONGEST_S, {}))
-        if not 0 <= now - made_at < READ_S * (1 if seconds <= WINDOWS_S[1] else SLOT_S):
-            slots = self._of_window(now, seconds)
-            kept = await self._thread(partial(_told, slots))
-            self._answers[seconds] = now, kept
-        about = {"sampled_percent": self.percent, "problem": self.problem}
-        return {"seconds": seconds, "until": now, **kept, **about}
+        if 0 <= now - made_at < READ_S * (1 if seconds <= WINDOWS_S[1] else SLOT_S):
+            return kept
+        own = await self.own(seconds)
+        said, missing = await self._controls.ask(f"{PART}?seconds={seconds}", RankedPart)
+        kept = {"seconds": seconds, "until": now}
+        kept |= await self._thread(partial(_told, [own, *said.values()]))
+        kept |= {"controls": [self._controls.own_name, *said], "controls_missing": missing}
+        self._answers[seconds] = now, kept
+        return kept
 
     @property
     def size_bytes(self) -> int:
@@ -157,7 +184,7 @@ class Rankings:
         if now // MINUTE_S != minute:
             of_it = [one for one in self._slots if one.began_at // MINUTE_S == minute]
             seconds = sum(one.seconds for one in of_it)
-            merged = _merged(of_it).sample(SLOT_NAMES)
+            merged = _merged(one.sample for one in of_it).sample(SLOT_NAMES)
             self._minutes.append(_slot(of_it[0].began_at, seconds, merged))
         while self._minutes and self.size_bytes > BYTES_MAX:
             self._minutes.popleft()
@@ -193,26 +220,26 @@ def _slot(began_at: float, seconds: float, sample: TrafficSample) -> RankingSlot
     return RankingSlot(began_at, seconds, sample, size)
 
 
-def _merged(slots: Iterable[RankingSlot]) -> TrafficSummary:
+def _merged(samples: Iterable[TrafficSample]) -> TrafficSummary:
     total = TrafficSummary()
-    for slot in slots:
-        total.merge(slot.sample)
+    for sample in samples:
+        total.merge(sample)
     return total
 
 
-def _told(slots: list[RankingSlot]) -> dict[str, Any]:
-    total = _merged(slots)
+def _told(parts: Sequence[RankedPart]) -> dict[str, Any]:
+    total = _merged(one.sample for one in parts)
     error = round(100 * STANDARD_ERROR, 1)
     return {
-        "since": slots[0].began_at if slots else None,
-        "watched_s": round(sum(one.seconds for one in slots), 1),
+        "since": min((one.since for one in parts if one.since is not None), default=None),
+        "watched_s": max(one.watched_s for one in parts),
+        "sampled_percent": min(one.percent for one in parts),
+        "problem": next((one.problem for one in parts if one.problem), ""),
         "requests": total.requests,
         "bytes_out": total.bytes_out,
         "viewers": {"estimate": total.viewers.estimate(), "error_percent": error},
         **_durations(total),
         "ranks": {name: _ranking(name, total.rankings[name]) for name in RANKINGS},
-        "controls": ["this"],
-        "controls_missing": [],
     }
 
 

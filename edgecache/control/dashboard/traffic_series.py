@@ -32,9 +32,9 @@ from edgecache.control.dashboard.traffic_step import (
     RECORD_BYTES,
     Step,
     add_step,
-    decode_step,
     empty_step,
     encode_step,
+    numbers_of,
     sum_of,
 )
 from edgecache.observe.labeled_series import OTHER
@@ -84,7 +84,7 @@ class TrafficSeries:
         if len(seconds) > LATENCY_WINDOW_S:
             gone = seconds[-1 - LATENCY_WINDOW_S]
             if gone is not None:
-                for place, count in enumerate(_numbers(gone)):
+                for place, count in enumerate(numbers_of(gone)):
                     self.lately[place] -= count
         if record is not None:
             self.current = empty_step()
@@ -112,7 +112,7 @@ class TrafficSeries:
     def last(self, seconds: int) -> Step:
         """The sum of so many seconds before this."""
         newest = [*self.seconds][-seconds:]
-        return sum_of([_numbers(one) for one in newest if one is not None])
+        return sum_of([numbers_of(one) for one in newest if one is not None])
 
 
 class SeriesTable:
@@ -281,14 +281,8 @@ class SeriesTable:
                     one.open[resolution.step_s] = empty_step()
 
 
-def _numbers(record: bytes) -> tuple[int, ...]:
-    decoded = decode_step(record)
-    assert decoded is not None
-    return decoded[1]
-
-
 def _requests(record: bytes | None) -> int:
     if record is None:
         return 0
-    numbers = _numbers(record)
+    numbers = numbers_of(record)
     return numbers[HITS] + numbers[MISSES] + numbers[OTHERS]

@@ -64,6 +64,13 @@ def decode_step(record: bytes) -> tuple[int, tuple[int, ...]] | None:
     return began_at, tuple(numbers)
 
 
+def numbers_of(record: bytes) -> tuple[int, ...]:
+    """What was counted by a record that this process has made."""
+    decoded = decode_step(record)
+    assert decoded is not None
+    return decoded[1]
+
+
 def counts_by_bound(histogram: HistogramSample) -> list[int]:
     """The counts of a histogram under this release's bounds."""
     if histogram["bounds"] == _BOUNDS:

@@ -19,8 +19,8 @@ ASK_S = 1.0  # between two questions to each; nodes report as often
 ANSWER_S_MAX = 1.0
 ANSWER_BYTES_MAX = 2 * 1024 * 1024  # a thousand nodes, half a kilobyte each, and room
 
-AskControl = Callable[[str], Awaitable[bytes]]
-"""What control at HOST:PORT answers to `GET /nodes?own=1`. OSError when nothing comes."""
+AskControl = Callable[[str, str], Awaitable[bytes]]
+"""What control at HOST:PORT answers to a `GET` of a target. OSError when nothing comes."""
 
 
 class InstallationNodes:
@@ -60,19 +60,42 @@ class InstallationNodes:
         }
         self._said = {run: was for run, was in self._said.items() if run in known} | said
 
+    @property
+    def own_name(self) -> str:
+        """This control's name; empty where there are no others."""
+        return "" if self._group is None else self._group.me.name
+
+    async def answers(self, target: str, bytes_max: int) -> dict[str, bytes | str]:
+        """What each of the others answers to `GET target`, by its name; a text: why it does not."""
+        if self._group is None:
+            return {}
+        others = [one.identity for one in self._group.others if one.identity.address]
+        answers = await asyncio.gather(*(self._answer(one, target, bytes_max) for one in others))
+        found: dict[str, bytes | str] = {}
+        for one, answer in zip(others, answers, strict=True):
+            found[one.name if one.name not in found else f"{one.name} {one.address}"] = answer
+        return found
+
     async def _listing(self, one: ControlIdentity) -> list[dict[str, Any]] | str:
         """What reports to another control, or why it is not known."""
+        answer = await self._answer(one, "/nodes?own=1", ANSWER_BYTES_MAX)
+        if isinstance(answer, str):
+            return answer
+        try:
+            return msgspec.json.decode(answer, type=_Listing).nodes[:NODES_MAX]
+        except msgspec.DecodeError as error:
+            return str(error)
+
+    async def _answer(self, one: ControlIdentity, target: str, bytes_max: int) -> bytes | str:
         assert self._ask is not None
         try:
             async with asyncio.timeout(ANSWER_S_MAX):
-                content = await self._ask(one.address)
-            if len(content) > ANSWER_BYTES_MAX:
-                return f"an answer of {len(content)} bytes"
-            return msgspec.json.decode(content, type=_Listing).nodes[:NODES_MAX]
+                content = await self._ask(one.address, target)
         except TimeoutError:
             return f"no answer within {ANSWER_S_MAX:g} s"
-        except (OSError, msgspec.DecodeError) as error:
+        except OSError as error:
             return str(error) or type(error).__name__
+        return content if len(content) <= bytes_max else f"an answer of {len(content)} bytes"
 
     def listing(self) -> list[dict[str, Any]]:
         """The nodes of all controls as `NodeRegistry.listing` has them, by name.

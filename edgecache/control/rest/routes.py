@@ -392,6 +392,19 @@ ROUTES = (
         query=(("seconds", "60, 300, 900 or 3600; 300 unless said otherwise"),),
         described=False,
     ),
+    RestRoute(
+        "dashboard_part", "GET", "/dashboard/part", "Another control's state.", described=False
+    ),
+    RestRoute(
+        "dashboard_steps", "GET", "/dashboard/steps", "Another control's series.", described=False
+    ),
+    RestRoute(
+        "dashboard_ranked",
+        "GET",
+        "/dashboard/ranked",
+        "Another control's rankings.",
+        described=False,
+    ),
     RestRoute("openapi", "GET", "/openapi.json", "This description.", described=False),
     RestRoute(
         "docs", "GET", "/docs", "This description, to read.", type="text/html", described=False

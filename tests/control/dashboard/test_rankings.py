@@ -12,20 +12,37 @@ import pytest
 
 from edgecache.cluster.log_readers import READERS_MAX, LogSubscription, ReaderBatch, ReaderBatches
 from edgecache.control.dashboard import rankings as module
+from edgecache.control.dashboard.control_answers import ControlAnswers
 from edgecache.control.dashboard.rankings import (
     LOOKED_AT_PER_S,
     ROWS_TOLD,
     SLOT_NAMES,
     WATCHED_S,
+    RankedPart,
     Rankings,
     sampled_percent,
 )
 from edgecache.control.nodes.log_readers import LogReaderRegistry
+from edgecache.control.nodes.other_controls import InstallationNodes
+from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.observe.traffic_summary import TrafficSummary
 from tests.control.dashboard.reports import BEGAN_AT
 from tests.observe.test_traffic_summary import row
 
 T = TypeVar("T")
+
+
+class OtherRankings(ControlAnswers):
+    """The rankings of other controls, by their names."""
+
+    def __init__(self) -> None:
+        super().__init__(InstallationNodes(NodeRegistry(lambda: 0.0)))
+        self.told: dict[str, RankedPart] = {}
+
+    async def ask(self, target: str, kind: type[T]) -> tuple[dict[str, T], list[str]]:
+        assert target.startswith("/dashboard/ranked?seconds=")
+        sent = {name: msgspec.json.encode(part) for name, part in self.told.items()}
+        return {name: msgspec.json.decode(one, type=kind) for name, one in sent.items()}, ["c9"]
 
 
 class Watched:
@@ -37,9 +54,11 @@ class Watched:
         self.loop = asyncio.new_event_loop()
         ids = count()
         self.readers = LogReaderRegistry(lambda: self.now, lambda: f"r{next(ids)}")
+        self.others = OtherRankings()
         self.rankings = Rankings(
-            self.readers, lambda: self.now, lambda: self.requests_s, self.at_once, self.no_pause
-        )
+            self.readers, lambda: self.now, lambda: self.requests_s, self.at_once, self.no_pause,
+            self.others,
+        )  # fmt: skip
 
     async def at_once(self, work: Callable[[], T], /) -> T:
         return work()
@@ -199,3 +218,16 @@ def test_a_count_is_never_too_high_and_its_error_is_told(watched: Watched) -> No
     assert best["name"] == "h/often"
     assert best["count"] <= sent <= best["at_most"] == best["count"] + told["error"]
     assert told["error"] <= told["total"] / SLOT_NAMES * 2
+
+
+def test_what_nodes_of_other_controls_saw_is_added(watched: Watched) -> None:
+    watched.looks(1)
+    watched.looks(3, row(), row(path="/b", ip="192.0.2.2"))
+    seen = TrafficSummary()
+    seen.add([row(), row(path="/c"), row(ip="192.0.2.9")])
+    watched.others.told["c2"] = RankedPart(seen.sample(), BEGAN_AT - 20.0, 24.0, 50.0, "")
+    told = watched.told()
+    assert (told["controls"], told["controls_missing"]) == (["this", "c2"], ["c9"])
+    assert (told["requests"], told["viewers"]["estimate"]) == (9, 3)
+    assert counts(told, "objects") == {"h/a": 5, "h/b": 3, "h/c": 1}
+    assert (told["since"], told["sampled_percent"]) == (BEGAN_AT - 20, 50.0)

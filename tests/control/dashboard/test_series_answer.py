@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
+import msgspec
 import pytest
 
+from edgecache.control.dashboard.control_answers import ControlAnswers
 from edgecache.control.dashboard.ring_file import RESOLUTIONS
 from edgecache.control.dashboard.series_answer import (
     ANSWERS_KEPT,
     RANGES,
     SERIES_TOLD_MAX,
+    STEPS,
     SeriesAnswers,
     SeriesQuery,
     UnknownSeriesError,
 )
 from edgecache.control.dashboard.traffic_step import MEASURES
+from edgecache.control.nodes.other_controls import InstallationNodes
+from edgecache.control.nodes.registry import NodeRegistry
 from tests.control.dashboard.reports import BEGAN_AT, ReportingEdge
 from tests.control.dashboard.test_series_recorder import Recorded
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -31,8 +39,34 @@ def edge() -> ReportingEdge:
     return ReportingEdge(started_at=BEGAN_AT)
 
 
+def answers(world: Recorded) -> SeriesAnswers:
+    """Of a control that is the only one."""
+    return SeriesAnswers(world.recorder, AskedControls())
+
+
+class AskedControls(ControlAnswers):
+    """Other controls, asked as they are over the wire; one that is None does not answer."""
+
+    def __init__(self, *others: Recorded | None) -> None:
+        super().__init__(InstallationNodes(NodeRegistry(lambda: 0.0)))
+        self.others = others
+
+    async def ask(self, target: str, kind: type[T]) -> tuple[dict[str, T], list[str]]:
+        assert target.startswith(STEPS)
+        values = dict(parse_qsl(target.partition("?")[2]))
+        found, missing = {}, []
+        for number, other in enumerate(self.others, 1):
+            if other is None:
+                missing.append(f"c{number}")
+                continue
+            own = SeriesAnswers(other.recorder, AskedControls())
+            steps = await own.own(SeriesQuery.read(values), int(values["until"]))
+            found[f"c{number}"] = msgspec.json.decode(msgspec.json.encode(steps), type=kind)
+        return found, missing
+
+
 def ask(world: Recorded, **query: str) -> dict[str, Any]:
-    return asyncio.run(SeriesAnswers(world.recorder).answer(SeriesQuery.read(query)))
+    return asyncio.run(answers(world).answer(SeriesQuery.read(query)))
 
 
 def column(answer: dict[str, Any], measure: str, which: int = 0) -> list[Any]:
@@ -135,32 +169,64 @@ def test_an_answer_is_made_once_for_its_step_and_few_are_kept(world: Recorded) -
             return await read(*asked)
 
         world.recorder.read = counted  # type: ignore[method-assign, assignment]
-        answers, query = SeriesAnswers(world.recorder), SeriesQuery("1h")
-        first = await answers.answer(query)
-        assert await answers.answer(query) is first
+        kept, query = answers(world), SeriesQuery("1h")
+        first = await kept.answer(query)
+        assert await kept.answer(query) is first
         told = reads
         await world.passes(10)
-        assert await answers.answer(query) is not first
+        assert await kept.answer(query) is not first
         assert reads == 2 * told
         for number in range(2 * ANSWERS_KEPT):
             with pytest.raises(UnknownSeriesError):
-                await answers.answer(SeriesQuery("1h", "node", str(number)))
-            assert len(answers._kept) <= ANSWERS_KEPT
+                await kept.answer(SeriesQuery("1h", "node", str(number)))
+            assert len(kept._kept) <= ANSWERS_KEPT
 
     asyncio.run(play())
 
 
 def test_a_page_that_comes_back_gets_what_it_missed(world: Recorded) -> None:
     begin(world, 20, edge())
-    answers = SeriesAnswers(world.recorder)
-    assert len(answers.newest(0)["times"]) == 300
-    missed = answers.newest(BEGAN_AT + 16)
+    made = answers(world)
+    assert len(asyncio.run(made.newest(0))["times"]) == 300
+    missed = asyncio.run(made.newest(BEGAN_AT + 16))
     assert missed["times"] == [BEGAN_AT + 17, BEGAN_AT + 18, BEGAN_AT + 19]
     assert column(missed, "requests_s") == [1.0] * 3
     for known in (BEGAN_AT + 19, BEGAN_AT + 10_000):
-        nothing = answers.newest(known)
+        nothing = asyncio.run(made.newest(known))
         assert (nothing["times"], column(nothing, "requests_s")) == ([], [])
 
 
 def test_rings_are_those_that_ranges_are_of() -> None:
     assert {one.ring for one in RANGES.values()} == {None, *RESOLUTIONS}
+
+
+def test_series_of_several_controls_are_one(tmp_path: Path) -> None:
+    first, second = (Recorded(tmp_path / name) for name in ("one", "two"))
+    begin(first, 20, edge())
+
+    async def play() -> None:
+        node = ReportingEdge("edge-b-1", started_at=BEGAN_AT + 10)
+        await second.recorder.begin()
+        await second.passes(10)
+        await second.recorder.close()
+        second.run()  # it did not run all the time
+        await second.recorder.begin()
+        await second.passes(10, node)
+
+    asyncio.run(play())
+    made = SeriesAnswers(first.recorder, AskedControls(second, None))
+
+    def told(**query: str) -> dict[str, Any]:
+        return asyncio.run(made.answer(SeriesQuery.read(query)))
+
+    whole = told()
+    assert column(whole, "requests_s")[-3:] == [None, 1.0, 2.0]
+    assert (whole["controls"], whole["controls_missing"]) == (["this", "c1"], ["c2"])
+    assert [one["name"] for one in told(by="distribution")["series"]] == ["E1"]
+    assert column(told(by="distribution", name="E1"), "requests_s")[-1] == 2.0
+    late = ReportingEdge("edge-c-1", started_at=BEGAN_AT + 20).count("Miss", 20, "E2")
+    asyncio.run(second.passes(10, late))
+    asyncio.run(first.passes(10))
+    names = [one["name"] for one in told(by="distribution")["series"]]
+    assert names == ["E1", "E2"]
+    assert column(told(by="distribution", name="E2"), "misses_s")[-1] == 2.0

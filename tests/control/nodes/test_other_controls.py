@@ -46,7 +46,8 @@ class Place:
         self.failure: Exception | None = None
         self.nodes = InstallationNodes(self.own, self.group, self.ask)
 
-    async def ask(self, address: str) -> bytes:
+    async def ask(self, address: str, target: str) -> bytes:
+        assert target == "/nodes?own=1"
         self.asked.append(address)
         if self.failure is not None:
             raise self.failure
@@ -122,7 +123,7 @@ def test_one_that_is_not_there_is_named_where_it_is_expected(place: Place) -> No
 
 @pytest.mark.parametrize("nodes", [1, [1], [{}], [{"name": 1}]])
 def test_what_cannot_be_read_is_a_problem(place: Place, nodes: Any) -> None:
-    async def ask(_: str) -> bytes:
+    async def ask(_: str, target: str) -> bytes:
         return msgspec.json.encode({"nodes": nodes})
 
     place.nodes._ask = ask

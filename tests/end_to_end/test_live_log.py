@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import signal
 import socketserver
 import threading
@@ -16,7 +17,7 @@ import pytest
 
 from tests.end_to_end.installation import Up, make_installation, start_up
 from tests.end_to_end.processes import EDGECACHE, Running, start, wait_for
-from tests.end_to_end.viewers import curl
+from tests.end_to_end.viewers import curl, curling
 
 REQUESTS = 30
 _numbers = itertools.count()
@@ -198,6 +199,88 @@ def test_rankings_are_those_of_the_load(up: Up) -> None:
     assert sum(objects.values()) == told["requests"]
     assert {*objects} == {"index.html", "none"}
     assert told["viewers"] == 1
+
+
+class DashboardPage:
+    """What a page of the dashboard asks, with the cookie of a session."""
+
+    def __init__(self, up: Up) -> None:
+        code, out, err = up.installation.run("token", "--aws")
+        assert code == 0, err
+        found = dict(re.findall(r"export (AWS_[A-Z_]+)=(\S+)", out))
+        self.control = up.installation.control
+        secrets = {
+            "access_key_id": found["AWS_ACCESS_KEY_ID"],
+            "secret_access_key": found["AWS_SECRET_ACCESS_KEY"],
+        }
+        self.jar = str(up.installation.folder / "cookies")
+        kind = ("-H", "content-type: application/json")
+        self.session = self.asks("/session", "-c", self.jar, *kind, "-d", json.dumps(secrets))
+
+    def asks(self, path: str, *options: str) -> Any:
+        answer = curl(f"{self.control}{path}", "-b", self.jar, *options)
+        assert answer.status in (200, 201), answer
+        return json.loads(answer.body)
+
+    def state(self) -> dict[str, Any]:
+        """The first state that a stream brings."""
+        url = f"{self.control}/dashboard/live"
+        with curling(url, "-b", self.jar) as stream:
+
+            def events() -> list[bytes]:
+                content = stream.body.read_bytes() if stream.body.exists() else b""
+                return content.split(b"\n\n")[:-1]  # the last one is not whole yet
+
+            wait_for("a state", lambda: len(events()) > 2)  # behind `retry` and the history
+            document: dict[str, Any] = json.loads(events()[-1].partition(b"data: ")[2])
+        return document
+
+    def requests(self) -> int:
+        """What edges were asked in the last five minutes, once all of it is told."""
+        counts: list[int] = []
+
+        def is_quiet() -> bool:
+            counts.append(self.state()["total"]["requests"])
+            return len({*counts[-3:]}) == 1 and len(counts) > 2
+
+        wait_for("nothing more is told", is_quiet)
+        return counts[-1]
+
+
+def test_the_dashboard_counts_what_was_sent(up: Up) -> None:
+    page = DashboardPage(up)
+    page.asks("/dashboard/ranks?seconds=60")  # from now on nodes look
+    reader = begin(up)  # and each of them has heard of it
+    before = page.requests()
+    urls = [f"{(up.lhr, up.nrt)[n % 2]}/{'index.html' if n % 3 else 'gone'}" for n in range(36)]
+    answers = [curl(url, "-A", "Mozilla/5.0 (iPhone) Mobile", "-e", "<i>x") for url in urls]
+    assert page.requests() == before + 36
+    state = page.state()
+    edges = [one for one in state["locations"] if one["name"] != "regional"]
+    assert sum(one["requests"] for one in edges) == before + 36
+    site = state["distributions"][0]["name"]
+    (behavior,) = [one for one in state["behaviors"] if one["name"] == f"{site} *"]
+    assert behavior["requests"] >= 36
+    assert {one["name"] for one in state["nodes"] if one["alive"]} >= {"edge-NRT57-1", "regional"}
+    assert [one["state"] for one in state["origins"]][-1] == "healthy"
+    ranked: dict[str, Any] = {}
+
+    def looked_at() -> bool:
+        ranked.update(page.asks("/dashboard/ranks?seconds=60")["ranks"])
+        return count_of(ranked, "referrers", "%3Ci%3Ex") >= 36
+
+    wait_for("the log's threads have told", looked_at)
+    assert count_of(ranked, "referrers", "%3Ci%3Ex") == count_of(ranked, "devices", "mobile") == 36
+    gone = sum(answer.status == 404 for answer in answers)
+    hosts = [row["object"] for row in ranked["errors"]["rows"] if row["object"].endswith("/gone")]
+    assert sum(count_of(ranked, "errors", f"404 {host}") for host in {*hosts}) == gone == 12
+    series = page.asks("/dashboard/series?range=5m&by=distribution")["series"]
+    assert site in [one["name"] for one in series]
+    end(reader)
+
+
+def count_of(ranked: dict[str, Any], ranking: str, name: str) -> int:
+    return sum(row["count"] for row in ranked[ranking]["rows"] if row["name"] == name)
 
 
 def test_a_stopped_reader_changes_nothing(up: Up) -> None:

@@ -75,6 +75,7 @@ class Dashboard:
         self.files = PageFiles()
         self._control = control
         self.sessions = sessions
+        control.memory["dashboard"] = lambda: sum(self.sizes().values())
         self._pause = pause
 
     def handlers(self) -> dict[str, RouteHandler]:

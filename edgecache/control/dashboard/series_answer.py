@@ -6,8 +6,10 @@ is asked is made once for each step, whoever asks, and a bounded number of answe
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -99,6 +101,7 @@ class SeriesAnswers:
         self._recorder = recorder
         self._controls = controls
         self._kept: dict[SeriesQuery, tuple[int, dict[str, Any]]] = {}
+        self._turn = asyncio.Lock()
 
     @property
     def _table(self) -> SeriesTable:
@@ -108,12 +111,13 @@ class SeriesAnswers:
         """The answer to a query. UnknownSeriesError."""
         wanted = RANGES[query.range]
         until = self._table.second // wanted.step_s * wanted.step_s
-        kept = self._kept.get(query)
-        if kept is None or kept[0] != until:
-            if len(self._kept) >= ANSWERS_KEPT:
-                self._kept.clear()
-            kept = self._kept[query] = until, await self._made(query, until)
-        return kept[1]
+        async with self._turn:  # one at a time: the others find it made
+            kept = self._kept.get(query)
+            if kept is None or kept[0] != until:
+                if len(self._kept) >= ANSWERS_KEPT:
+                    self._kept.clear()
+                kept = self._kept[query] = until, await self._made(query, until)
+            return kept[1]
 
     async def own(self, query: SeriesQuery, until: int = 0) -> list[SeriesSteps]:
         """What this control has: the total, which says when it ran, and what is asked for.
@@ -160,7 +164,8 @@ class SeriesAnswers:
             known = [
                 _NOTHING if step is None and total is not None else step for step, total in pairs
             ]
-            told.append(_columns(name, known, wanted.step_s if wanted.ring else SMOOTH_S))
+            seconds = wanted.step_s if wanted.ring else SMOOTH_S
+            told.append(await self._recorder.aside(partial(_columns, name, known, seconds)))
         return _document(query.range, times, told) | {
             "folded": self._table.folded().get(query.by, 0),
             "controls": [self._controls.own_name, *said],

@@ -101,6 +101,10 @@ class SeriesRecorder:
         found = await self._tried(partial(file.read, index, resolution, first, last))
         return nothing if found is None else found
 
+    async def aside(self, work: Callable[[], _T]) -> _T:
+        """The result of work that takes a while and touches nothing, done on the file's thread."""
+        return await self._thread(work)
+
     @property
     def problem(self) -> str:
         """Why nothing is kept beyond memory; empty: it is."""

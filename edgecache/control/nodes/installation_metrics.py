@@ -129,6 +129,7 @@ class ControlFigures:
     reload: ReloadRecord = field(default_factory=lambda: ReloadRecord(0.0))
     problems: int = 0
     refused: int = 0
+    memory: Mapping[str, int] = field(default_factory=dict)  # bytes of what is bounded, by kind
 
 
 def process_metrics(nodes: NodeRegistry, control: ControlFigures) -> Iterator[Metric]:

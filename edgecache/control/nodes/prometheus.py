@@ -19,6 +19,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from edgecache.control.nodes.installation_metrics import (
+    CONTROL,
     ControlFigures,
     canary_metrics,
     control_metrics,
@@ -73,7 +74,7 @@ class InstallationCollector(Collector):
         yield from _families(CounterMetricFamily, worded, _words(samples))
         yield from _families(CounterMetricFamily, TOTALS, _totals(samples))
         yield from _families(GaugeMetricFamily, GAUGES | LABELED_GAUGES, _gauges(samples))
-        yield _memory(samples)
+        yield _memory(samples, self._control.memory)
         yield from _histograms(samples)
         yield from state_metrics(nodes)
         yield from process_metrics(nodes, self._control)
@@ -161,13 +162,15 @@ def _split(name: str) -> tuple[str, str]:
     return family, key
 
 
-def _memory(samples: Samples) -> Metric:
+def _memory(samples: Samples, control: Mapping[str, int]) -> Metric:
     text = "Bytes held of memory_bytes, by who holds them."
     family = GaugeMetricFamily("edgecache_memory_bytes", text, labels=[*PLACE_LABELS, "kind"])
     for place, sample in samples.items():
         for name, size in sorted(sample["gauges"].items()):
             if name.startswith(MEMORY):
                 family.add_metric([*place, name.removeprefix(MEMORY)], size)
+    for kind, size in control.items():
+        family.add_metric([CONTROL, "", kind], size)
     return family
 
 

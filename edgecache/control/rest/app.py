@@ -92,6 +92,7 @@ class ControlServices:
     everywhere: InstallationNodes = field(default=None)  # type: ignore[assignment]  # or `nodes`
     wall: Callable[[], float] = wall_clock
     usage: Callable[[], dict[str, int]] = dict  # of this process
+    memory: dict[str, Callable[[], int]] = field(default_factory=dict)  # bytes held, by kind
     log_readers: LogReaderRegistry = field(init=False)
     reloads: ReloadRecord = field(init=False)
     later: DeferredWrites = field(init=False)
@@ -230,6 +231,7 @@ class ControlServices:
             self.reloads,
             len(problems),
             len(self.admission.listing()),
+            {kind: size() for kind, size in self.memory.items()},
         )
         media_type = media_type_for(request.headers.get("accept", ""))
         text = exposition(self.nodes, self.canary, figures, self.wall(), media_type)

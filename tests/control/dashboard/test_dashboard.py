@@ -163,6 +163,14 @@ def test_rankings_are_asked_for(place: Browsed, browser: Browser) -> None:
         assert browser.asks("GET", f"/dashboard/ranks?seconds={seconds}").status_code == 400
 
 
+def test_what_it_holds_stands_in_memory_bytes(place: Browsed) -> None:
+    reports(place, ReportingEdge(started_at=place.now), 3)
+    text = place.ask("GET", "/metrics").text
+    (line,) = [one for one in text.splitlines() if 'kind="dashboard"' in one]
+    assert 'tier="control"' in line
+    assert float(line.rpartition(" ")[2]) == sum(place.dashboard.sizes().values()) > 0
+
+
 def test_who_may_not_read_sees_nothing(place: Browsed, browser: Browser) -> None:
     stranger = Browser(place)
     for path in ("/dashboard/live", "/dashboard/series", "/dashboard/ranks"):

@@ -134,16 +134,18 @@ class TrafficSummary:
         self._add_outcomes(rows)
 
     def _add_countries(self, viewers: Mapping[bytes, int], of_address: OfAddress) -> None:
-        countries: Counter[bytes] = Counter()
+        countries: dict[str, int] = {}
         for address, count in viewers.items():
-            countries[escaped(of_address(address.decode("latin-1"))[0])] += count
-        self.rankings[COUNTRIES].add(countries)
+            country = of_address(address.decode("latin-1"))[0]
+            countries[country] = countries.get(country, 0) + count
+        self.rankings[COUNTRIES].add({escaped(name): count for name, count in countries.items()})
 
     def _add_devices(self, agents: Mapping[bytes, int], of_agent: OfAgent) -> None:
-        devices: Counter[bytes] = Counter()
+        devices: dict[bytes, int] = {}
         for agent, count in agents.items():
-            devices[of_agent(agent)] += count
-        del devices[b""]
+            kind = of_agent(agent)
+            devices[kind] = devices.get(kind, 0) + count
+        devices.pop(b"", None)
         self.rankings[DEVICES].add(devices)
 
     def _add_outcomes(self, rows: Sequence[Values]) -> None:

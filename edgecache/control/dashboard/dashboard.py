@@ -16,7 +16,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edgecache.control.dashboard.control_answers import ControlAnswers
 from edgecache.control.dashboard.live_part import WINDOW_S
 from edgecache.control.dashboard.live_state import LiveState
 from edgecache.control.dashboard.live_stream import EventPublisher, EventStream, encode_event
@@ -32,6 +31,7 @@ from edgecache.control.dashboard.series_recorder import SeriesRecorder
 from edgecache.control.dashboard.session_handlers import SESSION, SessionAdmission
 from edgecache.control.dashboard.traffic_series import SeriesTable
 from edgecache.control.dashboard.traffic_step import rates
+from edgecache.control.nodes.other_controls import ControlAnswers
 from edgecache.control.rest.auth import require_operator
 from edgecache.control.rest.call import RouteHandler, json_response
 from edgecache.control.state.invalidations import Invalidations

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edgecache import __version__
-from edgecache.control.dashboard.control_answers import ControlAnswers
 from edgecache.control.dashboard.live_part import (
     PART,
     WINDOW_S,
@@ -24,6 +23,7 @@ from edgecache.control.dashboard.live_part import (
 )
 from edgecache.control.dashboard.origin_health import OriginHealth
 from edgecache.control.dashboard.traffic_series import LATENCY_WINDOW_S, SeriesTable
+from edgecache.control.nodes.other_controls import ControlAnswers
 from edgecache.control.nodes.registry import ReportedProcess
 from edgecache.control.state.database import StateBusyError
 from edgecache.control.state.invalidations import InvalidationRecord, Invalidations

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from edgecache.cluster.log_readers import LogSubscription
-from edgecache.control.dashboard.control_answers import ControlAnswers
 from edgecache.control.nodes.log_readers import LogReaderRegistry, TooManyReadersError
+from edgecache.control.nodes.other_controls import ControlAnswers
 from edgecache.control.rest.log_readers import PERCENT_MIN
 from edgecache.observe.distinct_count import REGISTERS, STANDARD_ERROR
 from edgecache.observe.heavy_hitters import CAPACITY, NAME_BYTES, HeavyHitters

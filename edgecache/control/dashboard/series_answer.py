@@ -15,7 +15,6 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from edgecache.control.dashboard.control_answers import ControlAnswers
 from edgecache.control.dashboard.report_differences import ALL, DIMENSIONS, TOTAL, SeriesName
 from edgecache.control.dashboard.ring_file import RESOLUTIONS, Resolution
 from edgecache.control.dashboard.series_recorder import ReadSteps, SeriesRecorder
@@ -32,6 +31,7 @@ from edgecache.control.dashboard.traffic_step import (
     ratios,
     sum_of,
 )
+from edgecache.control.nodes.other_controls import ControlAnswers
 
 SERIES_TOLD_MAX = 12  # of a dimension: the busiest
 ANSWERS_KEPT = 64

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,6 +19,10 @@ ASK_S = 1.0  # between two questions to each; nodes report as often
 ANSWER_S_MAX = 1.0
 ANSWER_BYTES_MAX = 2 * 1024 * 1024  # a thousand nodes, half a kilobyte each, and room
 
+FIGURES_BYTES_MAX = 16 * 1024 * 1024  # a dozen series of 360 steps, and room
+ONLY = "this"  # the name of a control that has no others
+
+T = TypeVar("T")
 AskControl = Callable[[str, str], Awaitable[bytes]]
 """What control at HOST:PORT answers to a `GET` of a target. OSError when nothing comes."""
 
@@ -153,6 +157,35 @@ class InstallationNodes:
         for address in addresses if self._group is not None else ():
             if address not in there:
                 yield f"control at {address}: is not there"
+
+
+class ControlAnswers:
+    """Answers of the other controls that `nodes` knows of to a question about their nodes' figures.
+
+    One that does not answer in time, or as another release does, is missing.
+    """
+
+    def __init__(self, nodes: InstallationNodes) -> None:
+        self._nodes = nodes
+
+    @property
+    def own_name(self) -> str:
+        """This control's."""
+        return self._nodes.own_name or ONLY
+
+    async def ask(self, target: str, kind: type[T]) -> tuple[dict[str, T], list[str]]:
+        """The answers to `GET target`, by the names of controls, and the names of those missing."""
+        found: dict[str, T] = {}
+        missing: list[str] = []
+        for name, answer in (await self._nodes.answers(target, FIGURES_BYTES_MAX)).items():
+            try:
+                if isinstance(answer, str):
+                    missing.append(name)
+                else:
+                    found[name] = msgspec.json.decode(answer, type=kind)
+            except msgspec.DecodeError:
+                missing.append(name)
+        return found, missing
 
 
 class _Listing(msgspec.Struct, frozen=True):

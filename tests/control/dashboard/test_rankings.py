@@ -12,7 +12,6 @@ import pytest
 
 from edgecache.cluster.log_readers import READERS_MAX, LogSubscription, ReaderBatch, ReaderBatches
 from edgecache.control.dashboard import rankings as module
-from edgecache.control.dashboard.control_answers import ControlAnswers
 from edgecache.control.dashboard.rankings import (
     LOOKED_AT_PER_S,
     ROWS_TOLD,
@@ -23,7 +22,7 @@ from edgecache.control.dashboard.rankings import (
     sampled_percent,
 )
 from edgecache.control.nodes.log_readers import LogReaderRegistry
-from edgecache.control.nodes.other_controls import InstallationNodes
+from edgecache.control.nodes.other_controls import ControlAnswers, InstallationNodes
 from edgecache.control.nodes.registry import NodeRegistry
 from edgecache.observe.traffic_summary import TrafficSummary
 from tests.control.dashboard.reports import BEGAN_AT

@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl
 import msgspec
 import pytest
 
-from edgecache.control.dashboard.control_answers import ControlAnswers
 from edgecache.control.dashboard.ring_file import RESOLUTIONS
 from edgecache.control.dashboard.series_answer import (
     ANSWERS_KEPT,
@@ -22,7 +21,7 @@ from edgecache.control.dashboard.series_answer import (
     UnknownSeriesError,
 )
 from edgecache.control.dashboard.traffic_step import MEASURES
-from edgecache.control.nodes.other_controls import InstallationNodes
+from edgecache.control.nodes.other_controls import ControlAnswers, InstallationNodes
 from edgecache.control.nodes.registry import NodeRegistry
 from tests.control.dashboard.reports import BEGAN_AT, ReportingEdge
 from tests.control.dashboard.test_series_recorder import Recorded

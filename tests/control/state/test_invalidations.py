@@ -106,6 +106,22 @@ def test_it_is_completed_when_every_node_has_heard(place: Place) -> None:
     assert place.status(second) == "Completed"
 
 
+def test_those_of_all_distributions_that_somebody_waits_for_or_did_lately(place: Place) -> None:
+    place.barrier.grant(EDGE, 0)
+    made = [place.create("/a", site=f"E{number}") for number in range(5)]
+    place.barrier.acknowledge(EDGE, 2, 0)
+
+    def told(since: float, open_max: int = 9, completed_max: int = 9) -> list[str]:
+        found = place.all.lately(since, open_max, completed_max)
+        return [one.distribution for one in found]
+
+    assert told(0) == ["E2", "E3", "E4", "E1", "E0"]
+    assert told(51) == ["E2", "E3", "E4"]
+    assert told(0, open_max=1) == ["E2", "E1", "E0"]
+    assert told(0, completed_max=4) == ["E2", "E3", "E4", "E1"]  # of the four that came last
+    assert place.all.lately(0, 9, 9)[-1].id == made[0].id
+
+
 def test_12_what_was_accepted_outlives_control(place: Place) -> None:
     """Killed between the disk and the answer: who asks again with its reference finds it."""
     place.barrier.grant(EDGE, 0)

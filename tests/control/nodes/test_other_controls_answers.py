@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from edgecache.control.dashboard.control_answers import ANSWER_BYTES_MAX, ONLY, ControlAnswers
-from edgecache.control.nodes.other_controls import InstallationNodes
+from edgecache.control.nodes.other_controls import (
+    FIGURES_BYTES_MAX,
+    ONLY,
+    ControlAnswers,
+    InstallationNodes,
+)
 from edgecache.control.nodes.registry import NodeRegistry
 
 
@@ -27,7 +31,7 @@ def test_who_answers_and_who_is_missing() -> None:
     found, missing = asyncio.run(ControlAnswers(nodes).ask("/x?y=1", list[int]))
     assert found == {"a": [1, 2]}
     assert missing == ["b", "c", "d"]
-    assert nodes.asked == [("/x?y=1", ANSWER_BYTES_MAX)]
+    assert nodes.asked == [("/x?y=1", FIGURES_BYTES_MAX)]
 
 
 def test_the_only_control_asks_nobody() -> None:

@@ -46,6 +46,7 @@ from edgecache.control.cloudfront.key_value_data import KeyValueEndpoint
 from edgecache.control.cloudfront.operations import actions
 from edgecache.control.cloudfront.origin_reach import unreachable_origins
 from edgecache.control.dashboard.dashboard import Dashboard
+from edgecache.control.dashboard.live_stream import EventPublisher
 from edgecache.control.dashboard.session_handlers import SessionAdmission
 from edgecache.control.dashboard.sessions import Sessions
 from edgecache.control.nodes import explain as explain_nodes
@@ -180,7 +181,7 @@ def _application(
         again = StateReset(state, log, catalog, made, ids.restart)
         handlers |= _dev_handlers(dev, control, again, secrets, is_new=is_new)
     app.router.routes += _operator_routes(shared, secrets, handlers, admission)
-    return app, partial(_end, log, thread)
+    return app, partial(_end, log, thread, dashboard.publisher)
 
 
 def _dashboard(
@@ -295,8 +296,9 @@ def _end_process(why: str) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _end(log: ControlLog, thread: StateThread) -> None:
+def _end(log: ControlLog, thread: StateThread, pages: EventPublisher) -> None:
     log.live.close()
+    pages.close()
     thread.close()
 
 

@@ -38,6 +38,7 @@ class EventPublisher:
 
     def __init__(self) -> None:
         self.streams = 0
+        self.is_closed = False
         self.newest: Event = b""
         self.number = 0
         self._news = asyncio.Event()
@@ -48,6 +49,11 @@ class EventPublisher:
         self.number += 1
         news, self._news = self._news, asyncio.Event()
         news.set()
+
+    def close(self) -> None:
+        """End all streams: pages come back to the process that follows, or to this one anew."""
+        self.is_closed = True
+        self.publish(b"")
 
     async def after(self, number: int, wait_s: float) -> tuple[int, Event]:
         """The newest event and its number, once that is beyond `number`; none of it in time:
@@ -112,6 +118,9 @@ class EventStream(Response):
         await _send(send, f"retry: {RETRY_MS}\n\n".encode() + await self.first())
         while not (why := self.why_over()):
             number, event = await self.publisher.after(number, BEAT_S)
+            if self.publisher.is_closed:
+                await _send(send, b"", more=False)
+                return
             await _send(send, event or b": beat\n\n")
         await _send(send, self.encode_end(why), more=False)
 

@@ -6,6 +6,7 @@ one that fails is told once, and memory goes on without it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
@@ -50,9 +51,12 @@ class SeriesRecorder:
     async def run(self) -> None:
         """Count the seconds, for good."""
         await self.begin()
-        while True:
-            await self._pause(TICK_S)
-            await self.step()
+        try:
+            while True:
+                await self._pause(TICK_S)
+                await self.step()
+        finally:
+            self.flush()
 
     async def begin(self) -> None:
         """Go on where the file ends."""
@@ -83,12 +87,16 @@ class SeriesRecorder:
                 await self._tried(work)
             self.on_second(second)
 
-    async def close(self) -> None:
+    def flush(self) -> None:
+        """Write what is known, at once: this process ends."""
+        given, self.table.given = self.table.given, []
+        with contextlib.suppress(OSError):
+            self._write(self.table.unwritten(), [], [], given, self.table.second)
+
+    def close(self) -> None:
         """Write what is known, and let the file go."""
+        self.flush()
         if self._file is not None:
-            given, self.table.given = self.table.given, []
-            work = partial(self._write, self.table.unwritten(), [], [], given, self.table.second)
-            await self._tried(work)
             self._file.close()
             self._file = None
 

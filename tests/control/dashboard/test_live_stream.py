@@ -150,6 +150,24 @@ def test_a_session_that_is_over_ends_its_stream(monkeypatch: pytest.MonkeyPatch)
     plays(play)
 
 
+def test_the_end_of_the_process_ends_all_streams_at_once() -> None:
+    """Else who restarts control waits for whoever has left a page open."""
+
+    async def play() -> None:
+        publisher = EventPublisher()
+        pages = [Page(publisher) for _ in range(3)]
+        for page in pages:
+            await page.has(1)
+        publisher.close()
+        late = Page(publisher)
+        for page in (*pages, late):
+            await page.task
+            assert page.is_over
+        assert b"event: end" not in b"".join(pages[0].sent)  # the page comes back by itself
+
+    plays(play)
+
+
 def test_so_many_pages_and_the_newest_is_refused() -> None:
     async def play() -> None:
         publisher = EventPublisher()

@@ -123,7 +123,7 @@ def test_nothing_asked_is_zero_and_not_running_is_null(world: Recorded) -> None:
         await world.recorder.begin()
         await world.passes(10, node)
         await world.passes(10)
-        await world.recorder.close()
+        world.recorder.close()
         world.now += 20
         world.run()
         await world.recorder.begin()
@@ -207,7 +207,7 @@ def test_series_of_several_controls_are_one(tmp_path: Path) -> None:
         node = ReportingEdge("edge-b-1", started_at=BEGAN_AT + 10)
         await second.recorder.begin()
         await second.passes(10)
-        await second.recorder.close()
+        second.recorder.close()
         second.run()  # it did not run all the time
         await second.recorder.begin()
         await second.passes(10, node)

@@ -80,7 +80,7 @@ def test_a_restart_loses_ten_seconds_at_most_and_goes_on(world: Recorded) -> Non
         assert await world.hits(0, BEGAN_AT, BEGAN_AT + 50) == [10, 10, 5, 10, 10, 10]
         assert await world.hits(1, BEGAN_AT, BEGAN_AT + 60) == [55, -1]
         assert await world.hits(2, BEGAN_AT, BEGAN_AT, E1) == [55]
-        await world.recorder.close()
+        world.recorder.close()
 
     asyncio.run(play())
 
@@ -90,11 +90,34 @@ def test_one_that_ends_in_order_loses_nothing(world: Recorded) -> None:
         node = edge()
         await world.recorder.begin()
         await world.passes(25, node)
-        await world.recorder.close()
+        world.recorder.close()
         world.run()
         await world.recorder.begin()
         assert await world.hits(0, BEGAN_AT, BEGAN_AT + 20, E1) == [10, 10, 5]
-        await world.recorder.close()
+        world.recorder.close()
+
+    asyncio.run(play())
+
+
+def test_a_process_that_is_told_to_end_writes_what_it_knows(world: Recorded) -> None:
+    async def play() -> None:
+        node, waits = edge(), 0
+
+        async def pause(seconds: float) -> None:
+            nonlocal waits
+            waits += 1
+            if waits == 8:
+                raise asyncio.CancelledError
+            world.table.observe(*node.count().next())
+            world.now += 1
+
+        world.recorder._pause = pause
+        with pytest.raises(asyncio.CancelledError):
+            await world.recorder.run()
+        world.run()
+        await world.recorder.begin()
+        assert await world.hits(0, BEGAN_AT, BEGAN_AT) == [7]
+        world.recorder.close()
 
     asyncio.run(play())
 
@@ -103,13 +126,13 @@ def test_where_control_did_not_run_there_is_no_step(world: Recorded) -> None:
     async def play() -> None:
         await world.recorder.begin()
         await world.passes(10)
-        await world.recorder.close()
+        world.recorder.close()
         world.now += 20
         world.run()
         await world.recorder.begin()
         await world.passes(10)
         assert await world.hits(0, BEGAN_AT, BEGAN_AT + 30) == [0, -1, -1, 0]
-        await world.recorder.close()
+        world.recorder.close()
 
     asyncio.run(play())
 
@@ -128,7 +151,7 @@ def test_a_failing_disk_is_told_once_and_memory_goes_on(world: Recorded) -> None
         await world.passes(10, node)
         assert await world.hits(0, BEGAN_AT, BEGAN_AT + 40) == [10, -1, -1, -1, 10]
         assert world.recorder.problem == ""
-        await world.recorder.close()
+        world.recorder.close()
 
     asyncio.run(play())
     (line,) = world.told
@@ -144,12 +167,12 @@ def test_without_a_file_there_is_memory(world: Recorded) -> None:
         assert await world.hits(0, BEGAN_AT, BEGAN_AT + 10) == [-1, -1]
         world.fails = ""
         await world.passes(10)  # and it is taken up when the disk is well
-        await world.recorder.close()
+        world.recorder.close()
         world.run()
         await world.recorder.begin()
         assert await world.hits(1, BEGAN_AT, BEGAN_AT) == [20]
         assert await world.hits(1, BEGAN_AT, BEGAN_AT, E1) == [20]
-        await world.recorder.close()
+        world.recorder.close()
 
     asyncio.run(play())
 
@@ -167,11 +190,11 @@ def test_a_series_that_loses_its_place_is_added_to_other(world: Recorded) -> Non
         other, name = SeriesName(DISTRIBUTION, "other"), SeriesName(DISTRIBUTION, "LATE")
         assert await world.hits(0, BEGAN_AT, BEGAN_AT, other) == [52]
         assert await world.hits(0, BEGAN_AT, BEGAN_AT, name) == [-1]
-        await world.recorder.close()
+        world.recorder.close()
         world.run()
         await world.recorder.begin()
         assert name in world.table.series
         assert SeriesName(DISTRIBUTION, "C000") not in world.table.series
-        await world.recorder.close()
+        world.recorder.close()
 
     asyncio.run(play())

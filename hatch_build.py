@@ -44,9 +44,6 @@ class CustomMetadataHook(MetadataHookInterface):
 
     def update(self, metadata: dict[str, Any]) -> None:
         """Add `readme`. KeyError without a Source."""
-        root = Path(self.root)
-        opened = (root / "edgecache" / "__init__.py").read_text()
-        (version,) = re.findall(r'^__version__ = "([^"]+)"$', opened, re.MULTILINE)
-        text = (root / "README.md").read_text()
-        text = absolute_links(text, metadata["urls"]["Source"], version)
+        text = (Path(self.root) / "README.md").read_text()
+        text = absolute_links(text, metadata["urls"]["Source"], metadata["version"])
         metadata["readme"] = {"content-type": "text/markdown", "text": text}

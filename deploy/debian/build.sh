@@ -45,8 +45,11 @@ sed -e '/^\[Unit\]/,$!d' \
   -e 's|^# Nobody in particular, made for as long as it runs; |# A user of its own; |' \
   -e 's|^DynamicUser=yes|User=edgecache\nGroup=edgecache|' \
   "$repository/config/edgecache.service" > "$tree/usr/lib/systemd/system/edgecache.service"
-(cd "$tree/etc/edgecache" && PYTHONDONTWRITEBYTECODE=1 "$library/bin/python" -m edgecache init \
+export PYTHONDONTWRITEBYTECODE=1
+(cd "$tree/etc/edgecache" && "$library/bin/python" -m edgecache init \
   --origin https://origin.example.com --state-dir /var/lib/edgecache > /dev/null)
+"$library/bin/python" -m edgecache man "$tree/usr/share/man" > /dev/null
+find "$tree/usr/share/man" -type f -exec gzip -9n {} +
 cp -R "$repository/examples" "$tree/usr/share/doc/edgecache/examples"
 cp "$repository/LICENSE" "$tree/usr/share/doc/edgecache/copyright"
 gzip -9n < "$repository/CHANGELOG.md" > "$tree/usr/share/doc/edgecache/changelog.gz"

@@ -181,4 +181,5 @@ def test_the_bill_of_materials_is_that_of_the_image(tools: Path, tmp_path: Path)
     )
     assert {(one["name"], one["version"]) for one in said["components"]} == set(pins)
     assert all(one["externalReferences"] for one in said["components"])  # with the hashes
-    assert said["metadata"]["component"]["name"] == "edgecache"
+    subject = said["metadata"]["component"]
+    assert (subject["name"], subject["version"]) == ("edgecache", __version__)

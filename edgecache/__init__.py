@@ -1,3 +1,3 @@
 """edgecache: a content delivery network one person can run."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

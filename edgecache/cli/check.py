@@ -58,7 +58,7 @@ def _as_json(path: Path, *, files: bool) -> dict[str, Any]:
     try:
         found, sources = load_with_sources(path)
     except ConfigError as error:
-        return {**told, "problems": [*map(str, error.problems)]}
+        return {**told, "problems": [problem.shown for problem in error.problems]}
     said = _located(check_report(found, files=files), sources)
     counts = {"distributions": len(found.distributions), "locations": len(found.locations)}
     return {**told, **counts, "problems": said.problems, "warnings": said.warnings}

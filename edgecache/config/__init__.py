@@ -19,6 +19,7 @@ a configuration as control published it.
     limit_settings         those of `limits`
     units                  sizes and durations as people write them
     sources                its file, `conf.d` beside it, `--set`, and what the environment has
+    toml_positions         line and column of each place in a TOML file
     load                   a TOML file to a `Config`, or every problem in it
     decode                 tables of TOML or JSON to pieces of the model
     references             policies by name or id, CloudFront's JSON by file

@@ -164,7 +164,10 @@ class Decoder:
         try:
             return msgspec.convert(value, kind, strict=True)
         except msgspec.ValidationError:
-            return self._wrong(where, _KINDS.get(kind, kind.__name__), value)
+            wanted = _KINDS.get(kind, kind.__name__)
+            if isinstance(value, str) and EnvironmentText(value).scalar() != value:
+                wanted += " without quotes"
+            return self._wrong(where, wanted, value)
 
     def _wrong(self, where: str, wanted: str, value: object) -> object:
         self.problems.add(where, f"expected {wanted}, got {shown(value)}")

@@ -29,16 +29,23 @@ class ProblemCode(StrEnum):
 class Problem:
     """One thing wrong: `where` is its path in the file (`locations[0].listen`), or empty.
 
-    `file` is named where a configuration has several.
+    `file` is named where a configuration has several; `position` is `FILE:LINE:COLUMN` of what a
+    file spells, from 1.
     """
 
     where: str
     message: str
     code: ProblemCode = ProblemCode.INVALID
     file: str = ""
+    position: str = ""
 
     def __str__(self) -> str:
         return ": ".join(filter(None, (self.file, self.where, self.message)))
+
+    @property
+    def shown(self) -> str:
+        """A line for people, whose editors go to the position."""
+        return ": ".join(filter(None, (self.position or self.file, self.where, self.message)))
 
 
 class ConfigError(Exception):
@@ -55,7 +62,7 @@ class ConfigError(Exception):
             return f"{self.path}: {self.problems[0].message}"
         count = len(self.problems)
         head = f"{self.path}: {count} problem{'s' if count > 1 else ''}"
-        return "\n".join([head, *(f"  {problem}" for problem in self.problems)])
+        return "\n".join([head, *(f"  {problem.shown}" for problem in self.problems)])
 
 
 class BrokenLinesError(ValueError):

@@ -69,7 +69,8 @@ class Setting:
         """A value with its unit: `32 KiB`, `10 seconds`, `100 fields`."""
         if self.unit == "bytes":
             return shown_size(int(value))
-        return f"{value:g} {self.unit}" if value < 10_000 else f"{value:.0f} {self.unit}"
+        number = f"{value:g}" if value < 10_000 else f"{value:.0f}"
+        return number if self.unit == "port" else f"{number} {self.unit}"
 
 
 _PLACES: dict[type[Model], str] = {

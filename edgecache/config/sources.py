@@ -25,6 +25,7 @@ from edgecache.config.problems import (
     listed,
     quoted,
 )
+from edgecache.config.toml_positions import TomlPositions
 
 FILE_BYTES_MAX = 16 * 1024 * 1024  # 500 distributions of 75 behaviors (CloudFront's quotas) fit
 FOLDER = "conf.d"
@@ -32,6 +33,7 @@ FILES_MAX = 1_000  # two for each distribution
 SET_ENV = "EDGECACHE_SET"  # --set on its way to processes that a command starts: a list as JSON
 SET: Final = "--set"
 
+_YAML = re.compile(rb"(?:\s|#[^\n]*\n|---)*[A-Za-z_][A-Za-z0-9_-]*:(?:\s|$)")
 _REFERENCE = re.compile(r"\$?\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
 _STEP = re.compile(r'(?:(?:^|\.)(?:([A-Za-z0-9_-]+)|"([^"]+)"))|\[([^\]]+)\]')
 _PLACE = re.compile(
@@ -62,6 +64,7 @@ class Sources:
     table: dict[str, Any] = field(default_factory=dict)
     several: bool = False  # whether a problem has to say in which file it is
     _places: dict[str, tuple[str, str]] = field(default_factory=dict)  # to file, and place there
+    _positions: dict[str, TomlPositions | None] = field(default_factory=dict)  # by file
 
     def locate(self, where: str) -> tuple[str, str]:
         """The file of a place in the whole, and the place in that file."""
@@ -72,18 +75,27 @@ class Sources:
         return self.path.name, where
 
     def located(self, problem: Problem) -> Problem:
-        """A problem with its file, where there are several."""
-        if not self.several or problem.file:
-            return problem
-        file, where = self.locate(problem.where)
-        return Problem(where, problem.message, problem.code, file)
+        """A problem with its file, and where in it; of the file as a whole where nowhere."""
+        file, where = problem.file, problem.where  # it may say so itself
+        if not file:
+            file, where = self.locate(where)
+        named, position = file if self.several else "", self._position(file, where)
+        return Problem(where, problem.message, problem.code, named, position)
+
+    def _position(self, file: str, where: str) -> str:
+        """`FILE:LINE:COLUMN` of a place in a file; empty: it has none."""
+        if file not in self._positions:
+            self._positions[file] = None if file == SET else _positions(self.path.parent / file)
+        positions = self._positions[file]
+        found = None if positions is None else positions.position(where)
+        return "" if found is None else f"{file}:{found[0]}:{found[1]}"
 
     def located_line(self, line: str) -> str:
         """A line about a value, `place: message`, in the same way."""
         place, colon, message = line.partition(": ")
-        if not self.several or not colon or not _PLACE.fullmatch(place):
+        if not colon or not _PLACE.fullmatch(place):
             return line
-        return str(self.located(Problem(place, message)))
+        return self.located(Problem(place, message)).shown
 
     def merge(self, table: dict[str, Any], file: str, problems: Problems) -> None:
         """Take another file in."""
@@ -201,7 +213,17 @@ def parse(file: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         reason = str(error)
         message = f"not TOML: {reason[:1].lower()}{reason[1:]}"
+        if _YAML.match(data):
+            message += "; this looks like YAML: a table is [NAME], a value NAME = VALUE"
         raise ConfigError(file, [Problem("", message)]) from error
+
+
+def _positions(file: Path) -> TomlPositions | None:
+    """Where the values of a file are, which was read before; None: it is gone."""
+    try:
+        return TomlPositions(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _assignments(path: Path, env: Mapping[str, str]) -> list[str]:

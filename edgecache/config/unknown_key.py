@@ -19,13 +19,33 @@ from edgecache.config.problems import quoted
 PLACES_MAX = 2  # told of one key
 LIKENESS_MIN = 0.75
 NOT_OF_FILES = ("unavailable", "releases", "kept")  # control's to say
-# Words of CloudFront's JSON whose names here are not the same in snake case, and others' words.
+# Words of CloudFront's JSON whose names here are not the same in snake case, and others' words; of
+# several, the one that the table has.
 OTHER_WORDS = {
     "DefaultTTL": "ttl_s_default",
     "MinTTL": "ttl_s_min",
     "MaxTTL": "ttl_s_max",
     "TargetOriginId": "origin",
-    "Id": "id",
+    "IsIPV6Enabled": "ipv6_enabled",
+    "HeaderName": "cache_tag_header",
+    "ResponseCompletionTimeout": "completion_timeout_s",
+    "RealtimeLogConfigArn": "realtime_log",
+    "OriginAccessIdentity": "access_identity",
+    "OriginAccessControlId": "access_control_id",
+    "SamplingRate": "server_timing_percent",
+    "AccessControlMaxAgeSec": "max_age_s",
+    "Header": "name",
+    "Forward": "cookies",
+    "WhitelistedNames": "cookie_names",
+    "FunctionARN": "function",
+    "LambdaFunctionARN": "function_arn",
+    "ErrorCachingMinTTL": "error_caching_ttl_s_min",
+    "RestrictionType": "kind",
+    "KeyValueStoreAssociations": "key_value_stores",
+    "EncodedKey": "pem",
+    "EndPoints": "stream",
+    "Items": "countries keys",
+    "OriginAccessControlOriginType": "origin_type",
     "certificate": "certificate_file",
     "cert": "certificate_file",
     "key": "key_file",
@@ -44,14 +64,17 @@ OTHER_WORDS = {
 def unknown_key(key: str, known: Iterable[str], whole: type[Model]) -> str:
     """The message for `key` in a table that has `known` ones, of a file that is a `whole`."""
     here = [*known]
-    word = OTHER_WORDS.get(key) or _snake(key)
-    if word in here:
-        return f"unknown key (did you mean {quoted(word)}?)"
+    words = [*_words(key)]
+    for word in words:
+        if word in here:
+            return f"unknown key (did you mean {quoted(word)}?)"
     every: dict[str, dict[str, None]] = {}
     for name, place in _keys(whole, ""):
         every.setdefault(name, {})[place] = None
-    if word in every:
-        return f"unknown key: {word} belongs to {_listed([*every[word]])}"
+    for word in words:
+        if word in every:
+            return f"unknown key: {word} belongs to {_listed([*every[word]])}"
+    word = words[-1]
     close = difflib.get_close_matches(key, here, n=1, cutoff=0.7)
     if close:
         return f"unknown key (did you mean {quoted(close[0])}?)"
@@ -61,9 +84,31 @@ def unknown_key(key: str, known: Iterable[str], whole: type[Model]) -> str:
     return f"unknown key (known: {', '.join(sorted(here))})" if len(here) <= 12 else "unknown key"
 
 
+def _words(key: str) -> Iterator[str]:
+    """What `key` may be called here: as CloudFront's members or others' words are, the whole last.
+
+    `HTTPPort` is http_port, `CookiesConfig` cookies, `OriginReadTimeout` read_timeout_s.
+    """
+    if key in OTHER_WORDS:
+        yield from OTHER_WORDS[key].split()
+    snake = _snake(key)
+    yield snake
+    if snake == key:
+        return
+    short = snake
+    for start in ("is_", "origin_shield_", "origin_access_control_", "origin_", "access_control_",
+                  "cache_"):  # fmt: skip
+        short = short.removeprefix(start)
+    for end in ("_config", "_headers_config"):
+        yield from (one.removesuffix(end) for one in (short, snake) if one.endswith(end))
+    yield short
+    yield f"{short}_s"
+    yield snake
+
+
 def _snake(word: str) -> str:
     """`ViewerProtocolPolicy` as it is spelled here."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", word).lower()
 
 
 def _listed(places: list[str]) -> str:

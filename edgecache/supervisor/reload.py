@@ -272,4 +272,4 @@ async def ask_supervisor(address: UnixAddress, word: str, file: Path) -> ReloadR
 
 
 def _refused(what: str, error: ConfigError) -> ReloadResult:
-    return ReloadResult(REFUSED, (what, *(str(problem) for problem in error.problems)))
+    return ReloadResult(REFUSED, (what, *(problem.shown for problem in error.problems)))

@@ -130,7 +130,7 @@ B = "[[distributions]]\n"
         ),
         (
             B + 'file = "good.json"\nid = "E1"\norigins = [{ id = "web", http_port = 0 }]\n',
-            "distributions[0].origins[0].http_port: 0 is outside 1 to 65535 port",
+            "distributions[0].origins[0].http_port: 0 is outside 1 to 65535",
         ),
     ],
 )

@@ -109,9 +109,9 @@ def test_problems_say_in_which_file_and_where_there(tmp_path: Path) -> None:
         load(path)
     assert str(caught.value) == (
         f"{path}: 3 problems\n"
-        "  conf.d/b.toml: distributions[0].default_behavior.x: unknown key\n"
-        "  conf.d/b.toml: distributions[0].default_behavior.origin: missing\n"
-        '  edgecache.toml: locations[0].listen: "127.0.0.1:80800" has a port outside 1 to 65535'
+        "  conf.d/b.toml:6:22: distributions[0].default_behavior.x: unknown key\n"
+        "  conf.d/b.toml:6:1: distributions[0].default_behavior.origin: missing\n"
+        '  edgecache.toml:7:1: locations[0].listen: "127.0.0.1:80800" has a port outside 1 to 65535'
     )
 
 
@@ -131,12 +131,14 @@ def test_files_are_not_without_number(tmp_path: Path) -> None:
 def test_a_line_about_a_value_says_its_file(tmp_path: Path) -> None:
     _, sources = load_with_sources(written(tmp_path, a=SITE))
     assert sources.located_line("distributions[0].aliases: none") == (
-        "conf.d/a.toml: distributions[0].aliases: none"
+        "conf.d/a.toml:4:1: distributions[0].aliases: none"
     )
-    assert sources.located_line("control.listen: x: y") == "edgecache.toml: control.listen: x: y"
+    assert (
+        sources.located_line("control.listen: x: y") == "edgecache.toml:3:1: control.listen: x: y"
+    )
     assert sources.located_line("what answers 503: see there") == "what answers 503: see there"
     _, alone = load_with_sources(written(tmp_path / "conf.d", MAIN))
-    assert alone.located_line("control.listen: x") == "control.listen: x"
+    assert alone.located_line("control.listen: x") == "edgecache.toml:3:1: control.listen: x"
 
 
 @pytest.mark.parametrize(

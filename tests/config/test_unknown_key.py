@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from edgecache.config import model as models
 from edgecache.config.model import Behavior, Config, Location, Model, Origin
 from edgecache.config.unknown_key import unknown_key
+from tests.reference.aws_names import SHAPES, aws_name
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,22 @@ from edgecache.config.unknown_key import unknown_key
 def test_what_is_said(model: type[Model], key: str, said: str) -> None:
     known = [field.encode_name for field in msgspec.structs.fields(model)]
     assert unknown_key(key, known, Config) == said
+
+
+AWS_WORDS = [
+    (getattr(models, name), field.encode_name, word.strip("`").rpartition(".")[2])
+    for name in SHAPES
+    for field in msgspec.structs.fields(getattr(models, name))
+    if (word := aws_name(getattr(models, name), field.name))
+]
+
+
+def test_every_word_of_cloudfront_is_known_where_it_stands() -> None:
+    assert len(AWS_WORDS) > 80
+    for model, ours, word in AWS_WORDS:
+        known = [field.encode_name for field in msgspec.structs.fields(model)]
+        said = unknown_key(word, known, Config)
+        assert said == f'unknown key (did you mean "{ours}"?)', f"{model.__name__}: {word}"
 
 
 def test_a_small_table_says_all_it_knows() -> None:

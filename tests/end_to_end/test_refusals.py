@@ -61,7 +61,7 @@ def test_a_file_that_is_not_toml(installation: Installation) -> None:
 
 def test_a_bad_value(installation: Installation) -> None:
     installation.write(more="[limits]\nfields_max = 0\n")
-    place = "limits.fields_max: 0 is outside 8 to 1000 fields"
+    place = "edgecache.toml:3:1: limits.fields_max: 0 is outside 8 to 1000 fields"
     refused(installation, f"{installation.config}: 1 problem\n  {place}")
 
 

@@ -204,7 +204,7 @@ class ControlServices:
         try:
             before, generation = await self.run(self._reload)
         except ConfigError as error:
-            return JSONResponse({"problems": [str(problem) for problem in error.problems]}, 400)
+            return JSONResponse({"problems": [problem.shown for problem in error.problems]}, 400)
         except NotComposedError as error:
             return JSONResponse({"problems": error.lines}, 400)
         self.reloads.succeeded(self.wall())

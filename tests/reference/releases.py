@@ -1,4 +1,4 @@
-"""Since which version a field is there: `fields-0.1.0.txt` has those of 0.1.0 for ever."""
+"""Since which version a field is there: `fields-0.1.0.txt` has those of 0.1.0."""
 
 from __future__ import annotations
 

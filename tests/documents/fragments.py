@@ -20,6 +20,12 @@ name = "LHR50"
 listen = "127.0.0.1:8080"
 listen_tls = "127.0.0.1:8443"
 protocols = ["http1.1", "h2", "h3"]
+[[locations]]
+name = "FRA50"
+listen = "127.0.0.1:8081"
+[[locations]]
+name = "NRT57"
+listen = "127.0.0.1:8082"
 [bucket]
 listen = "127.0.0.1:8070"
 folder = "bucket"

@@ -21,6 +21,7 @@ from tests.documents.blocks import Block
 PAGE_S_MAX = 300
 PORTS = (
     "5170",
+    "5300",
     "8000",
     "8001",
     "8070",

@@ -56,7 +56,7 @@ edgecache() {
 
 _WAIT = """
 for _ in $(seq 300); do
-  curl -s -o /dev/null --max-time 1 http://127.0.0.1:8080/ && break
+  curl -s -o /dev/null --max-time 1 http://127.0.0.1:8080/is-it-there && break
   sleep 0.1
 done
 """

@@ -60,6 +60,11 @@ _KINDS = (
     ("OriginAccessControl", "OriginAccessControls"),
     ("CloudFrontOriginAccessIdentity", "CloudFrontOriginAccessIdentities"),
 )
+_ABSENT = (  # of which there are none
+    "AnycastIpLists", "ConnectionFunctions", "ConnectionGroups", "ContinuousDeploymentPolicies",
+    "DistributionTenants", "DistributionTenantsByCustomization", "FieldLevelEncryptionConfigs",
+    "FieldLevelEncryptionProfiles", "StreamingDistributions", "TrustStores", "VpcOrigins",
+)  # fmt: skip
 _FUNCTIONS = ("Function", "KeyValueStore")
 CLOUDFRONT: dict[str, Permission] = {
     "ListDistributions": Permission(_READ),
@@ -91,6 +96,11 @@ CLOUDFRONT: dict[str, Permission] = {
     **{f"{verb}{kind}": Permission(_WRITE) for kind in _FUNCTIONS
        for verb in ("Create", "Update", "Delete")},
     "ListDistributionsByRealtimeLogConfig": Permission(_READ),
+    **{f"ListDistributionsBy{name}": Permission(_READ)
+       for name in ("AnycastIpListId", "ConnectionMode", "VpcOriginId")},
+    **{f"List{name}": Permission(_LOOK) for name in _ABSENT},
+    "AssociateAlias": Permission(_WRITE),  # it is taken from another one
+    "ListConflictingAliases": Permission(_READ),
     "ListRealtimeLogConfigs": Permission(_LOOK),
     "GetRealtimeLogConfig": Permission(_LOOK),
     **{f"{verb}RealtimeLogConfig": Permission(_WRITE) for verb in ("Create", "Update", "Delete")},

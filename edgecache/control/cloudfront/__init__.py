@@ -2,6 +2,8 @@
 
 A request passes `endpoint` (authenticate, find the operation, parse, validate, run, write).
 
+- `absent_resources` lists of what cannot be made here
+- `aliases` aliases that move, and those that overlap
 - `authentication` callers by Signature Version 4, token or socket file
 - `context` one call of an operation; pages of lists
 - `distributions` operations on distributions

@@ -275,7 +275,7 @@ def delete(call: OperationContext) -> Document:
 
 
 def list_all(call: OperationContext) -> Document:
-    return _listed(call, call.catalog.of(ResourceKind.DISTRIBUTION))
+    return list_chosen(call, call.catalog.of(ResourceKind.DISTRIBUTION))
 
 
 def list_by_web_acl(call: OperationContext) -> Document:
@@ -283,16 +283,17 @@ def list_by_web_acl(call: OperationContext) -> Document:
     wanted = call.input["WebACLId"]
     wanted = "" if wanted == "null" else wanted
     known = call.catalog.of(ResourceKind.DISTRIBUTION)
-    return _listed(call, [one for one in known if one.config["WebACLId"] == wanted])
+    return list_chosen(call, [one for one in known if one.config["WebACLId"] == wanted])
 
 
 def list_by_realtime_log(call: OperationContext) -> Document:
     """Those with a behavior that has this real-time log."""
     named = realtime_log_named(call)
-    return _listed(call, distributions_using(call.catalog, named.kind, named.id))
+    return list_chosen(call, distributions_using(call.catalog, named.kind, named.id))
 
 
-def _listed(call: OperationContext, known: list[Resource]) -> Document:
+def list_chosen(call: OperationContext, known: list[Resource]) -> Document:
+    """A page of some distributions."""
     return {"DistributionList": page(call.input, known, _id, partial(_summary, call))}
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edgecache.control.cloudfront import (
+    absent_resources,
+    aliases,
     distributions,
     functions,
     invalidations,
@@ -32,6 +34,8 @@ class OperationFunction:
 def actions() -> Mapping[str, OperationFunction]:
     """Every operation that acts, by name."""
     runs = {
+        **absent_resources.operations(),
+        **aliases.operations(),
         **distributions.operations(),
         **functions.operations(),
         **invalidations.operations(),

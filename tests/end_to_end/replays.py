@@ -1,4 +1,4 @@
-"""Logs made by an edge, replayed: `python -m tests.end_to_end.replays 2500 32`.
+"""Logs made by an edge, replayed: `python -m tests.end_to_end.replays 2500 64`.
 
 Arguments: requests, and MiB of memory. An edge is asked with so much memory and with half of it;
 the first log is replayed under both. It ends with 1 where a replay and the run it is of differ by
@@ -22,22 +22,24 @@ OWN_MAX = 0.005  # what a log's own ratio may be missed by
 OTHER_MAX = 0.02  # and that of a run under other settings
 
 
-def paths(count: int) -> list[str]:
-    """Requests of a popularity that is Zipf's, for objects of 5 to 45 KB."""
+def paths(count: int, memory_mib: int) -> list[str]:
+    """Requests of a popularity that is Zipf's, for objects that fill the memory once and a half."""
     draw = random.Random(11)
     objects = count // 2
     weights = [1 / (rank + 1) ** 0.8 for rank in range(objects)]
     chosen = draw.choices(range(objects), weights, k=count)
-    return [f"/a?{5_000 + one * 33}" for one in chosen]
+    return [f"/a?{5_000 + one * memory_mib}" for one in chosen]
 
 
-def run_of(folder: Path, origin: int, memory_mib: int, count: int) -> tuple[list[Path], float]:
+def run_of(
+    folder: Path, origin: int, memory_mib: int, count: int, sized_for_mib: int
+) -> tuple[list[Path], float]:
     """The logs of an edge with so much memory that was asked all of it, and its hit ratio."""
     folder.mkdir()
     edge = start_lone_edge(folder, origin, memory_mib)
     viewer = http.client.HTTPConnection("127.0.0.1", edge.plain)
     hits = 0
-    for path in paths(count):
+    for path in paths(count, sized_for_mib):
         viewer.request("GET", path, headers={"Host": HOST})
         answer = viewer.getresponse()
         answer.read()
@@ -60,11 +62,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         process, origin = start_origin(folder)
-        logs, real = run_of(folder / "whole", origin, memory_mib, count)
+        logs, real = run_of(folder / "whole", origin, memory_mib, count, memory_mib)
         config = ("--config", str(folder / "whole" / "edge.toml"))
         own = replayed(logs, *config)["requests_here"]
         half = replayed(logs, *config, "--memory", f"{memory_mib // 2} MiB")["requests_here"]
-        _, real_half = run_of(folder / "half", origin, memory_mib // 2, count)
+        _, real_half = run_of(folder / "half", origin, memory_mib // 2, count, memory_mib)
         process.stop()
     print(f"{memory_mib} MiB: {real:.2%} of {count}, replayed {own:.2%}")
     print(f"{memory_mib // 2} MiB: {real_half:.2%}, replayed {half:.2%}")

@@ -22,7 +22,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 def test_a_log_gives_its_own_ratio(origin: int, tmp_path: Path) -> None:
-    logs, real = run_of(tmp_path / "edge", origin, MEMORY_MIB, COUNT)
+    logs, real = run_of(tmp_path / "edge", origin, MEMORY_MIB, COUNT, MEMORY_MIB)
     told = replayed(logs, "--config", str(tmp_path / "edge" / "edge.toml"))
     assert told["requests"] == COUNT
     assert 0.3 < real < 0.9

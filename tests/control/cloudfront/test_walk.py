@@ -39,6 +39,15 @@ def test_the_documentation_counts_them() -> None:
     assert f"all {len(OPERATIONS)} operations; {len(actions())} act" in " ".join(text.split())
 
 
+def test_the_documentation_says_of_each_other_why_it_does_not_act() -> None:
+    text = Path(__file__).resolve().parents[3].joinpath("docs", "api.md").read_text()
+    table = text.partition("| do not act | why |")[2].partition("\n\n")[0]
+    rows = [row.strip("| ").split(" | ") for row in table.splitlines()[2:]]
+    named = [name.strip("`, ") for names, _ in rows for name in names.split(", ")]
+    assert sorted(named) == [name for name in OPERATIONS if name not in actions()]
+    assert all(why for _, why in rows)
+
+
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """One control plane for the whole walk: nothing of the least input is left behind."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutations.access_list_guards import ACCESS_LIST_GUARDS
 from tests.mutations.control_guards import CONTROL_GUARDS
+from tests.mutations.dashboard_guards import DASHBOARD_GUARDS
 from tests.mutations.guard import Guard as Guard
 from tests.mutations.http2_guards import HTTP2_GUARDS
 from tests.mutations.http2_origin_guards import HTTP2_ORIGIN_GUARDS
@@ -343,6 +344,7 @@ GUARDS = (
     *TRACE_GUARDS,
     *ACCESS_LIST_GUARDS,
     *CONTROL_GUARDS,
+    *DASHBOARD_GUARDS,
     *RESERVE_GUARDS,
     *KEY_VALUE_GUARDS,
 )

@@ -26,6 +26,7 @@ COPIED = (
     "tests/functions/engine.py",
     "tests/functions/hostile_programs.tsv",
     "tests/control/conftest.py",
+    "tests/control/dashboard/browser.py",
     "tests/control/rest/test_app.py",
     "tests/control/state/test_postgresql.py",
     "tests/plays/letters.py",

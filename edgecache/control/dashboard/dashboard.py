@@ -28,7 +28,7 @@ from edgecache.control.dashboard.series_answer import (
     UnknownSeriesError,
 )
 from edgecache.control.dashboard.series_recorder import SeriesRecorder
-from edgecache.control.dashboard.session_handlers import SESSION, SessionAdmission
+from edgecache.control.dashboard.session_handlers import SESSION, SessionAdmission, private
 from edgecache.control.dashboard.traffic_series import SeriesTable
 from edgecache.control.dashboard.traffic_step import rates
 from edgecache.control.nodes.other_controls import ControlAnswers
@@ -144,7 +144,7 @@ class Dashboard:
         require_operator(request, self._control.tokens)
         query = _series_query(request)
         try:
-            return _unstored(json_response(await self.answers.answer(query)))
+            return private(json_response(await self.answers.answer(query)))
         except UnknownSeriesError as error:
             raise HTTPException(404, str(error)) from error
 
@@ -153,7 +153,7 @@ class Dashboard:
         require_operator(request, self._control.tokens)
         seconds = _window_s(request)
         self.rankings.want()
-        return _unstored(json_response(await self.rankings.answer(seconds)))
+        return private(json_response(await self.rankings.answer(seconds)))
 
     async def part(self, request: Request) -> Response:
         """GET /dashboard/part, which another control asks while a page of its own is open."""
@@ -202,8 +202,3 @@ def _event_number(request: Request) -> int:
     """The second of the last state that a page has; 0: it has none."""
     text = request.headers.get("last-event-id", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= SECOND_CHARS_MAX else 0
-
-
-def _unstored(response: Response) -> Response:
-    response.headers["cache-control"] = "no-store"
-    return response

@@ -22,7 +22,12 @@ RETRY_MS = 2_000
 BEAT_S = 5.0
 WRITE_S_MAX = 30.0  # for one event: who has not read so much by then is gone
 BUSY = {"retry-after": "5"}
-HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}  # the latter: nginx's word
+HEADERS = {
+    "cache-control": "no-store",
+    "cross-origin-resource-policy": "same-origin",
+    "x-accel-buffering": "no",  # nginx's word
+    "x-content-type-options": "nosniff",
+}
 
 Event = bytes
 

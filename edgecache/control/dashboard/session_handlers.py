@@ -34,6 +34,11 @@ CSRF_HEADER = "x-csrf-token"
 SESSION = "edgecache.session"  # of a scope: the session that admitted it
 ALL_BURST, ALL_PER_S = 60.0, 10.0  # attempts of everybody: one costs some HMACs
 RETRY = {"retry-after": "5"}
+PRIVATE = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "cross-origin-resource-policy": "same-origin",
+}
 READS = frozenset({"GET", "HEAD"})
 OPEN = frozenset({"create_session", "dashboard_page", "dashboard_asset"})
 """Operations that no session is asked for."""
@@ -135,9 +140,9 @@ class SessionAdmission:
         """GET /session."""
         session = request.scope.get(SESSION)
         if isinstance(session, DashboardSession):
-            return _unstored(json_response(_report(session)))
+            return private(json_response(_report(session)))
         if request.scope.get(OPERATOR) == ANYBODY:
-            return _unstored(json_response(SessionReport(ANYBODY, True, [*ACTIONS], "", 0.0)))
+            return private(json_response(SessionReport(ANYBODY, True, [*ACTIONS], "", 0.0)))
         raise HTTPException(401, "log in with an access key or a token")
 
     async def delete(self, request: Request) -> Response:
@@ -156,7 +161,7 @@ class SessionAdmission:
         return self._sessions.of_key(body.access_key_id, body.secret_access_key)
 
     def _set(self, request: Request, response: Response, cookie: str, lasts_s: float) -> None:
-        _unstored(response)
+        private(response)
         response.set_cookie(
             cookie_name(request),
             cookie,
@@ -195,6 +200,7 @@ def _require_own_page(request: Request) -> None:
         raise HTTPException(403, f"sec-fetch-site: {site[:32]}: not the dashboard's own page")
 
 
-def _unstored(response: Response) -> Response:
-    response.headers["cache-control"] = "no-store"
+def private(response: Response) -> Response:
+    """A response that is kept nowhere, taken for nothing else, and given to no other page."""
+    response.headers.update(PRIVATE)
     return response

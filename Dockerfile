@@ -24,7 +24,7 @@ COPY edgecache edgecache
 COPY examples examples
 RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /package . \
     && /opt/edgecache/bin/pip install --no-cache-dir --no-index --find-links /wheels \
-       "$(echo /package/*.whl)[functions,http3,postgresql]"
+       "$(echo /package/*.whl)[dns,functions,http3,postgresql]"
 COPY config /etc/edgecache
 # In a container the loopback is nobody else's, and what is to stay goes on the volume. Who asks for
 # its health asks the first location, which is ready once it may serve what it has.

@@ -22,7 +22,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     ),
     "What is served": (
         *("invalidate", "invalidations", "release", "explain", "warm"),
-        *("distributions", "policies", "functions", "tags", "adopt", "bucket"),
+        *("distributions", "dns", "policies", "functions", "tags", "adopt", "bucket"),
     ),
     "Who may": (
         *("token", "access-keys", "api", "keys", "sign-url", "sign-cookies"),

@@ -19,6 +19,7 @@ from edgecache.cli import (
     bucket,
     changes,
     difference,
+    dns,
     health,
     log,
     migration,
@@ -96,6 +97,7 @@ app.add_typer(warm.app)
 app.add_typer(bucket.app, name="bucket")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(nodes.app, name="nodes")
+app.add_typer(dns.app, name="dns")
 app.add_typer(state.app, name="state")
 list_whole(app)
 

@@ -23,6 +23,7 @@ from edgecache.cli.options import (
     printable,
     refuse,
 )
+from edgecache.cluster.credentials import NAME_SERVER
 from edgecache.config.listen import tcp_address
 from edgecache.config.model import Config, Location, RegionalCache
 
@@ -37,6 +38,9 @@ def token(
     regional: Annotated[
         bool, typer.Option("--regional", help="For the machine of a regional cache.")
     ] = False,
+    nameserver: Annotated[
+        bool, typer.Option("--nameserver", help="For the machine of a name server.")
+    ] = False,
     name: Annotated[str, typer.Option(help="Which regional cache, where there are several.")] = "",
     control: Annotated[
         str, typer.Option(help="HOST:PORT where it reaches control; the file's unless named.")
@@ -49,12 +53,13 @@ def token(
 
     It is a secret until it is used. It names control's address and its authority's fingerprint.
     """
-    if bool(location) is regional:
-        refuse(["say --location NAME or --regional, one of them"])
+    if [bool(location), regional, nameserver].count(True) != 1:
+        refuse(["say --location NAME, --regional or --nameserver, one of them"])
     if name and not regional:
         refuse(["--name: is a regional cache's: say --regional, too"])
+    place = RegionalCache(name=name).place if regional else f"edge-{location}"
     wish = {
-        "place": RegionalCache(name=name).place if regional else f"edge-{location}",
+        "place": NAME_SERVER if nameserver else place,
         "control": control or _control_address(config),
         "lifetime_s": minutes * 60,
     }

@@ -37,6 +37,7 @@ from edgecache.config.problems import ConfigError, Problems
 from edgecache.config.public_keys import read_pem_files
 from edgecache.config.references import NamedPolicies
 from edgecache.config.sources import Sources, read_sources
+from edgecache.config.zone_records import with_zone_files
 
 _Cache = TypeVar("_Cache", Location, RegionalCache)
 
@@ -60,6 +61,7 @@ def load_with_sources(path: Path | str) -> tuple[Config, Sources]:
     config = replace(
         config, origin_map=read_map(os.environ.get(MAP_ENV, ""), problems) | config.origin_map
     )
+    config = replace(config, dns=with_zone_files(config.dns, folder, problems))
     functions = read_code_files(config.functions, folder, problems)
     stores = read_data_files(config.key_value_stores, folder, problems)
     functions = with_store_ids(functions, stores)

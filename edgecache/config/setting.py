@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from edgecache.config.dns import DnsGeoproximity, DnsRecord
 from edgecache.config.model import (
     AccessLogging,
     AccessRule,
@@ -98,4 +99,6 @@ _PLACES: dict[type[Model], str] = {
     LambdaFunctionConfig: "lambda_functions[]",
     DnsSettings: "dns",
     DnsLocation: "dns.locations[]",
+    DnsRecord: "dns.zones[].records[]",
+    DnsGeoproximity: "dns.zones[].records[].geoproximity",
 }

@@ -7,6 +7,7 @@ The defaults are the model's. Law: no bound stands anywhere but here and in `lim
 from __future__ import annotations
 
 from edgecache.config.base import GIB, KIB, MIB
+from edgecache.config.dns import DnsGeoproximity, DnsRecord
 from edgecache.config.limit_settings import LIMIT_SETTINGS
 from edgecache.config.model import (
     AccessLogging,
@@ -83,6 +84,16 @@ SETTINGS: tuple[Setting, ...] = (
         1,
         120,
         "of a TCP connection on which nothing whole comes (RFC 7766 §6.2.3: a few seconds)",
+    ),
+    Setting(DnsRecord, "ttl_s", "seconds", 0, DNS_TTL_S_MAX, "RFC 2181 §8"),
+    Setting(DnsRecord, "weight", "parts", 0, 255, "Route 53's; 0: none while another is up"),
+    Setting(
+        DnsGeoproximity,
+        "bias",
+        "percent",
+        -99,
+        99,
+        "above 0 a point draws clients from further away, below it from less far: Route 53's",
     ),
     Setting(
         DnsLocation,

@@ -14,6 +14,7 @@ among them), *client* (whom an answer is for: the subnet a resolver tells, or th
 - `zone` names of a zone: wildcards, delegations, what is not there
 - `responder` the answer to one query
 - `rate_limit` token buckets by the prefix of who asks
+- `user_zone` zones of users
 - `cdn_zone` the operator's zone, with a name for each distribution
 
 No clock, network, disk or randomness: what is random is an argument. May import `rules`, `config`.

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from edgecache.config.dns import DnsLocation, DnsSettings, distribution_label
+from edgecache.config.dns import REGIONS, DnsLocation, DnsSettings, distribution_label
 from edgecache.config.model import Config
 from edgecache.dns.closeness import AddressBlocks, LatencyTable, Position
-from edgecache.dns.geography import REGIONS
 from edgecache.dns.names import absolute_wire, to_wire
 from edgecache.dns.records import AAAA, NS, SOA, A, record_data
 from edgecache.dns.routing import Candidate, RecordGroup, RoutingPolicy

@@ -13,13 +13,15 @@ import contextlib
 import logging
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
+from edgecache.config.dns import DnsSettings
 from edgecache.dns.message import Query, Rcode, read_query, write_error, write_truncated
 from edgecache.dns.rate_limit import RateVerdict, ResponseRates
 from edgecache.dns.records import AXFR, IXFR
 from edgecache.dns.responder import Responder
+from edgecache.dns.zone import DnsZone
 
 logger = logging.getLogger("edgecache.dns")
 
@@ -32,7 +34,19 @@ TICK_S = 1.0
 
 
 class TransferSource(Protocol):
-    """Answers transfers of zones: messages that follow each other on a connection."""
+    """Answers signed queries, and transfers of zones: messages that follow each other."""
+
+    def signed(self, message: bytes, address: str, bytes_max: int) -> bytes:
+        """The answer to a query with a signature; `bytes_max` as `Responder.answer` has it."""
+        ...
+
+    def use(self, settings: DnsSettings, zones: Mapping[bytes, DnsZone], *, tells: bool) -> None:
+        """Transfer these zones from now on; with `tells` their secondaries hear of changes."""
+        ...
+
+    def tell_all(self) -> None:
+        """Tell every secondary what there is."""
+        ...
 
     def transfer(self, message: bytes, address: str) -> AsyncIterator[bytes]:
         """The messages of the answer to a query for AXFR or IXFR."""
@@ -48,7 +62,7 @@ class DnsListener:
         clock: Callable[[], float],
         connections_max: int,
         idle_s_max: float,
-        transfers: TransferSource | None = None,
+        transfers: TransferSource,
     ) -> None:
         self.responder = responder
         self.rates = ResponseRates(0)
@@ -116,14 +130,17 @@ class DnsListener:
             return None
         verdict = self.rates.take(address, self.clock())
         if verdict is RateVerdict.ANSWER:
-            return self.answer(query, address, 0)
+            return self.answer(query, data, address, 0)
         self.rcodes["dropped" if verdict is RateVerdict.DROP else "truncated"] += 1
         return None if verdict is RateVerdict.DROP else write_truncated(query)
 
-    def answer(self, query: Query, address: str, bytes_max: int) -> bytes:
-        """The answer to a query, whatever happens."""
+    def answer(self, query: Query, message: bytes, address: str, bytes_max: int) -> bytes:
+        """The answer to a query, which stands in `message`, whatever happens."""
         try:
-            answer = self.responder.answer_query(query, address, bytes_max)
+            if query.is_signed and not query.rcode:
+                answer = self.transfers.signed(message, address, bytes_max)
+            else:
+                answer = self.responder.answer_query(query, address, bytes_max)
         except Exception:
             logger.exception("a query for %r could not be answered", query.question)
             answer = write_error(query, Rcode.SERVFAIL)
@@ -256,11 +273,11 @@ class DnsConnection(asyncio.Protocol):
         if query is None:
             self._transport.abort()
             return
-        if query.type in (AXFR, IXFR) and not query.rcode and transfers is not None:
+        if query.type in (AXFR, IXFR) and not query.rcode:
             answers = transfers.transfer(message, self.address)
             self._task = asyncio.get_running_loop().create_task(self._transfer(answers))
             return
-        self._send(self._listener.answer(query, self.address, TCP_ANSWER_BYTES_MAX))
+        self._send(self._listener.answer(query, message, self.address, TCP_ANSWER_BYTES_MAX))
 
     def _send(self, answer: bytes) -> None:
         assert self._transport is not None

@@ -28,10 +28,11 @@ from edgecache.cluster.node_status import NodeStatus
 from edgecache.config.listen import dns_addresses
 from edgecache.config.load import load
 from edgecache.config.model import Config
-from edgecache.dns.cdn_zone import LOCATION, cdn_zone, latency_table
+from edgecache.dns.cdn_zone import LOCATION, latency_table
 from edgecache.dns.responder import Responder, ResponderWorld
 from edgecache.node.build import NodeParts
 from edgecache.node.dns_listener import DnsListener, sweep_for_good
+from edgecache.node.dns_zones import zones_of
 from edgecache.node.last_configuration import (
     LastConfiguration,
     LastConfigurationFile,
@@ -39,6 +40,8 @@ from edgecache.node.last_configuration import (
 )
 from edgecache.node.log_follower import LogFollower, read_configuration
 from edgecache.node.role_server import RoleServer
+from edgecache.node.secret_watch import secret_value
+from edgecache.node.zone_transfer import ZoneTransfers
 from edgecache.observe.counters import Counters
 from edgecache.runtime.dev_mode import inherited_dev_mode
 from edgecache.runtime.environment import (
@@ -72,7 +75,8 @@ class NameServerParts(NodeParts):
         assert settings is not None
         responder, clock = Responder(world), steady_clock()
         idle_s_max = settings.connection_idle_s_max
-        listener = DnsListener(responder, clock, settings.connections_max, idle_s_max)
+        transfers = ZoneTransfers(responder, partial(secret_value, env=os.environ))
+        listener = DnsListener(responder, clock, settings.connections_max, idle_s_max, transfers)
         server = NameServer(self.name, listener, self._follower, self._counters)
         server.measure = self._measure
         if self._renewal is not None:
@@ -92,7 +96,9 @@ class NameServer:
         self, name: str, listener: DnsListener, follower: LogFollower | None, counters: Counters
     ) -> None:
         self.name = name
+        self.is_first = name.endswith("-1")  # of the workers one tells secondaries
         self.listener = listener
+        self.transfers = listener.transfers
         self.follower = follower
         self.last: LastConfigurationFile | None = None
         self.jobs: list[Callable[[], Coroutine[Any, Any, None]]] = []
@@ -117,6 +123,8 @@ class NameServer:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _start(self) -> None:
+        if self.is_first:
+            self.transfers.tell_all()
         jobs: list[Callable[[], Coroutine[Any, Any, None]]] = [*self.jobs]
         jobs.append(partial(sweep_for_good, self.listener))
         if self.last is not None:
@@ -148,7 +156,8 @@ class NameServer:
         if settings is None:
             responder.use([])
             return
-        responder.use([cdn_zone(config, max(1, generation))] if settings.zone else [])
+        responder.use(zones_of(config, generation, responder.zones))
+        self.transfers.use(settings, responder.zones, tells=self.is_first)
         responder.world.latencies = latency_table(settings)
         if self.listener.rates.per_s != settings.responses_per_s:
             self.listener.rates.per_s = settings.responses_per_s

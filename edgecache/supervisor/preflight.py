@@ -39,6 +39,8 @@ from edgecache.config.model import (
     ViewerCertificate,
 )
 from edgecache.config.secrets import SecretsError, load_operators, load_secrets, secrets_path
+from edgecache.config.zone_records import EXTRA as ZONES_EXTRA
+from edgecache.config.zone_records import has_extra
 from edgecache.node.geoip import database_problem
 from edgecache.node.rule_files import unasked_locations, unread_rule_files
 from edgecache.node.secret_watch import missing_key_pairs, missing_values
@@ -152,6 +154,8 @@ def missing_extras(config: Config) -> list[str]:
         lines.append(f"control.database needs an extra that is not installed; run: {EXTRA}")
     if config.certificates == "acme" and importlib.util.find_spec("acme") is None:
         lines.append(f'certificates: "acme" needs an extra that is not installed; run: {INSTALL}')
+    if config.dns is not None and config.dns.zones and not has_extra():
+        lines.append(f"dns.zones need an extra that is not installed; run: {ZONES_EXTRA}")
     if importlib.util.find_spec("aioquic") is None:
         lines += [
             f"locations[{index}].protocols: h3 needs an extra; run: pip install 'edgecache[http3]'"

@@ -30,7 +30,7 @@ from edgecache.cluster.control_access import (
 )
 from edgecache.config.listen import UnixAddress
 from edgecache.config.load import load
-from edgecache.config.model import Config
+from edgecache.config.model import Config, DnsSettings
 from edgecache.config.problems import ConfigError
 from edgecache.supervisor import preflight, readiness
 from edgecache.supervisor.child import Child
@@ -156,12 +156,23 @@ def startup_settings(config: Config) -> Config:
     """The part of a configuration that a running process keeps as it was at its start."""
     return replace(
         config,
+        dns=None if config.dns is None else startup_dns(config.dns),
         distributions=(),
         ip_sets=(),
         public_keys=(),
         key_groups=(),
         trusted_signers={},
         origin_map={},
+    )
+
+
+def startup_dns(settings: DnsSettings) -> DnsSettings:
+    """That part of a name server's: where it listens, by how many workers, and its bounds."""
+    return DnsSettings(
+        listen=settings.listen,
+        workers=settings.workers,
+        connections_max=settings.connections_max,
+        connection_idle_s_max=settings.connection_idle_s_max,
     )
 
 

@@ -6,8 +6,9 @@ from ipaddress import ip_address
 
 import pytest
 
+from edgecache.config.dns import CONTINENTS, UNKNOWN_COUNTRIES
 from edgecache.dns.closeness import AddressBlocks, DnsClient, LatencyTable, Position, closeness
-from edgecache.dns.geography import CONTINENT_OF, WITHOUT_RECORDS, distance_km
+from edgecache.dns.geography import CONTINENT_OF, distance_km
 from edgecache.rules.viewer.geo import GeoPlace
 
 BERLIN = GeoPlace(country="DE", latitude="52.50000", longitude="13.40000")
@@ -82,4 +83,5 @@ def test_distances() -> None:
 def test_every_country_is_of_one_continent() -> None:
     wanted = {"TR": "EU", "CY": "EU", "EG": "AF", "AM": "AS", "XK": "EU", "GL": "NA", "UM": "OC"}
     assert {country: CONTINENT_OF[country] for country in wanted} == wanted
-    assert not WITHOUT_RECORDS & CONTINENT_OF.keys()
+    assert not UNKNOWN_COUNTRIES & CONTINENT_OF.keys()
+    assert {*CONTINENT_OF.values()} == CONTINENTS

@@ -58,13 +58,49 @@ locations = [
   {{ name = "NRT1", addresses = ["{asia}"], country = "JP" }},
 ]
 
+[[dns.transfer_keys]]
+name = "key"
+secret = "file:{folder}/key"
+
+[[dns.zones]]
+name = "users.test"
+transfer_key = "key"
+notify = ["127.0.0.1:{secondary}"]
+records = [
+{records}
+]
+
+[[dns.zones]]
+name = "site.test"
+records = [{{ name = "@", type = "A", alias = {{ distribution = "ESITE" }} }}]
+
 [[distributions]]
 id = "ESITE"
+aliases = ["site.test"]
 default_behavior = {{ origin = "bucket" }}
 origins = [
   {{ id = "bucket", domain_name = "127.0.0.1", http_port = {bucket}, access = "identity" }}
 ]
 """
+RECORDS = """
+  {{ name = "www", type = "A", values = ["{www}"] }},
+  {{ name = "@", type = "MX", values = ["10 mx"] }},
+  {{ name = "mx", type = "AAAA", values = ["2001:db8::25"] }},
+"""
+NAMED = """
+options {{
+  directory "{folder}"; pid-file none; session-keyfile none; recursion no;
+  listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+  dnssec-validation no; notify no;
+}};
+controls {{ }};
+key "key" {{ algorithm hmac-sha256; secret "{secret}"; }};
+zone "users.test" {{
+  type secondary; masterfile-format text; file "users.zone"; min-retry-time 1;
+  primaries {{ 127.0.0.1 port {dns} key "key"; }};
+}};
+"""
+SECRET = "c2VjcmV0IG9mIGEgdGVzdA=="
 UNBOUND = """
 server:
   directory: "{folder}"
@@ -80,6 +116,9 @@ server:
 stub-zone:
   name: "cdn.test"
   stub-addr: {server}
+stub-zone:
+  name: "site.test"
+  stub-addr: {server}
 remote-control:
   control-enable: no
 """
@@ -93,14 +132,23 @@ class World:
     machines: tuple[Machine, ...]
     port: int
     dns: int
+    secondary: int
     up: Running
 
     def command(self, *arguments: str) -> tuple[int, str, str]:
         return run(*arguments, "--config", str(self.folder / "edgecache.toml"), folder=self.folder)
 
-    def dig(self, *question: str) -> str:
+    def dig(self, *question: str, port: int = 0) -> str:
         """What dig prints."""
-        command = ("dig", "@127.0.0.1", "-p", str(self.dns), "+tries=3", "+time=5", *question)
+        command = (
+            "dig",
+            "@127.0.0.1",
+            "-p",
+            str(port or self.dns),
+            "+tries=3",
+            "+time=5",
+            *question,
+        )
         return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
 
     def closest(self, machine: Machine) -> str:
@@ -109,10 +157,10 @@ class World:
         told = self.dig(f"+subnet={subnet}", "+short", *[NAME] * ASKED)
         return " ".join(sorted({*told.split()}))
 
-    def served_by(self, machine: Machine) -> str:
-        """The location that a viewer there is served by, by the distribution's name."""
+    def served_by(self, machine: Machine, name: str = NAME) -> str:
+        """The location that a viewer there is served by, by a name of the distribution."""
         curl = ("curl", "-q", "-s", "--noproxy", "*", "--max-time", "20", "-o", "/dev/null")
-        told = ("-w", "%header{x-amz-cf-pop} %{remote_ip}", f"http://{NAME}:{self.port}/")
+        told = ("-w", "%header{x-amz-cf-pop} %{remote_ip}", f"http://{name}:{self.port}/")
         done = subprocess.run(
             (*machine.prefix, *curl, *told), capture_output=True, text=True, timeout=60
         )
@@ -124,7 +172,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    for program in ("unbound", "dig", "kdig"):
+    for program in ("unbound", "dig", "kdig", "named"):
         if shutil.which(program) is None and not Path("/usr/sbin", program).exists():
             pytest.skip(f"{program} is not installed")
     with ExitStack() as stack:
@@ -136,18 +184,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         (folder / "bucket").mkdir()
         (folder / "bucket" / "index.html").write_text("hello")
         write_places(folder / "places.mmdb", machines)
-        control, bucket, port, dns = free_ports(4)
+        control, bucket, port, dns, secondary = free_ports(5)
         text = FILE.format(
-            control=control, bucket=bucket, port=port, dns=dns,
+            control=control, bucket=bucket, port=port, dns=dns, secondary=secondary, folder=folder,
             europe=machines[EUROPE].gateway, asia=machines[ASIA].gateway,
+            records=RECORDS.format(www="192.0.2.1"),
         )  # fmt: skip
         (folder / "edgecache.toml").write_text(text)
+        (folder / "key").write_text(SECRET)
         up = start((*EDGECACHE, "up", "--json"), folder, "up")
         stack.callback(up.stop)
         for machine in machines:
             start_resolver(machine, folder / machine.name, dns, stack)
         up.until("all answer", lambda: up.stdout.endswith("\n"))
-        yield World(folder, tuple(machines), port, dns, up)
+        yield World(folder, tuple(machines), port, dns, secondary, up)
 
 
 def write_places(file: Path, machines: list[Machine]) -> None:
@@ -177,6 +227,41 @@ def start_resolver(machine: Machine, folder: Path, dns: int, stack: ExitStack) -
 def test_a_viewer_reaches_the_closest_location_by_its_resolver(world: World) -> None:
     for machine, location in zip(world.machines, ("FRA1", "NRT1"), strict=True):
         wait_for(f"{location} serves it", partial(world.is_served_by, machine, location))
+
+
+def test_an_alias_at_a_user_s_apex_leads_there_too(world: World) -> None:
+    for machine, location in zip(world.machines, ("FRA1", "NRT1"), strict=True):
+        assert world.served_by(machine, "site.test") == location
+
+
+def test_a_secondary_takes_a_zone_and_what_changes_of_it(world: World) -> None:
+    folder = world.folder / "named"
+    folder.mkdir()
+    text = NAMED.format(folder=folder, port=world.secondary, secret=SECRET, dns=world.dns)
+    (folder / "named.conf").write_text(text)
+    command = ("/usr/sbin/named", "-g", "-c", str(folder / "named.conf"))
+    named = start(command, folder, "named")
+
+    def has(address: str) -> bool:
+        return world.dig("www.users.test", "+short", port=world.secondary).strip() == address
+
+    try:
+        named.until("the zone is there", lambda: has("192.0.2.1"))
+        assert "2001:db8::25" in world.dig("mx.users.test", "AAAA", port=world.secondary)
+        assert "Transfer failed" in world.dig("users.test", "AXFR")  # without the key
+        signed = ("-y", f"hmac-sha256:key:{SECRET}")
+        assert world.dig("users.test", "AXFR", "+onesoa", *signed).count("\tIN\t") == 5
+        file = world.folder / "edgecache.toml"
+        file.write_text(file.read_text().replace('"192.0.2.1"', '"192.0.2.7"'))
+        assert world.command("reload")[0] == 0
+        named.until("it is told of the change", lambda: has("192.0.2.7"))
+        assert named.stderr.count("Transfer status: success") == 2
+        serial = world.dig("users.test", "SOA", "+short").split()[2]
+        difference = world.dig("users.test", f"IXFR={int(serial) - 1}", *signed)
+        assert "192.0.2.1" in difference  # what was removed
+        assert "192.0.2.7" in difference
+    finally:
+        named.stop()
 
 
 def test_real_clients_are_answered_by_udp_and_tcp(world: World) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import dns.message
 import dns.rcode
+import dns.tsig
 import pytest
 
+from edgecache.config.dns import DnsSettings
 from edgecache.dns.rate_limit import ResponseRates
 from edgecache.dns.responder import Responder, ResponderWorld
 from edgecache.node import dns_listener
@@ -63,10 +65,25 @@ class Clock:
         return self.now
 
 
+class Transfers:
+    """A transfer of three messages."""
+
+    async def transfer(self, message: bytes, address: str) -> AsyncIterator[bytes]:
+        for number in range(3):
+            yield bytes([number]) * 4
+
+    def signed(self, message: bytes, address: str, bytes_max: int) -> bytes:
+        return message[:2] + b"\x80\x05" + b"signed"
+
+    def use(self, settings: DnsSettings, zones: object, *, tells: bool) -> None: ...
+
+    def tell_all(self) -> None: ...
+
+
 def listener_of(clock: Clock | None = None, connections_max: int = 4) -> DnsListener:
     responder = Responder(ResponderWorld(random.Random(1).random))
     responder.use([example_zone()])
-    return DnsListener(responder, clock or Clock(), connections_max, 10)
+    return DnsListener(responder, clock or Clock(), connections_max, 10, Transfers())
 
 
 def framed(name: str = "www.example.test", type: str = "A") -> bytes:
@@ -156,18 +173,9 @@ def test_who_does_not_read_is_not_answered_more() -> None:
     assert len(answers(wire)) == 3
 
 
-class Transfers:
-    """A transfer of three messages."""
-
-    async def transfer(self, message: bytes, address: str) -> AsyncIterator[bytes]:
-        for number in range(3):
-            yield bytes([number]) * 4
-
-
 def test_a_transfer_is_sent_message_by_message_and_what_comes_next_waits() -> None:
     async def play() -> bytes:
         listener, wire = listener_of(), Wire()
-        listener.transfers = Transfers()
         connection = connected(listener, wire)
         connection.data_received(framed("example.test", "AXFR") + framed())
         (task,) = asyncio.all_tasks() - {asyncio.current_task()}
@@ -219,3 +227,13 @@ def test_an_ipv4_address_in_ipv6_is_ipv4_s() -> None:
     assert plain_address(("::ffff:192.0.2.1", 53)) == "192.0.2.1"
     assert plain_address(("2001:db8::1", 53)) == "2001:db8::1"
     assert plain_address(None) == ""
+
+
+def test_a_signed_query_is_for_who_knows_the_keys() -> None:
+    query = dns.message.make_query("example.test", "SOA")
+    query.use_tsig(dns.tsig.Key("key.", "c2VjcmV0"))
+    wire = Wire()
+    datagrams = DnsDatagrams(listener_of())
+    datagrams.connection_made(wire)
+    datagrams.datagram_received(query.to_wire(), ("192.0.2.1", 53))
+    assert wire.sent[0].endswith(b"signed")

@@ -17,6 +17,7 @@ from edgecache.config.checks.access import check_access
 from edgecache.config.checks.access_lists import check_access_lists
 from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.dns import check_dns
+from edgecache.config.checks.dns_zones import check_zones
 from edgecache.config.checks.functions import check_functions
 from edgecache.config.checks.key_value_stores import check_key_value_stores
 from edgecache.config.checks.keys import check_keys
@@ -98,6 +99,7 @@ def check(
     check_reserve(config, problems)
     check_origin_map(config.origin_map, "origin_map", problems)
     check_dns(config, problems)
+    check_zones(config, problems)
     check_functions(config, problems)
     check_lambda_functions(config, problems)
     check_key_value_stores(config, problems)

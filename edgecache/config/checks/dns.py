@@ -25,8 +25,7 @@ def check_dns(config: Config, problems: Problems) -> None:
     _check_addresses(settings, problems)
     if settings.zone:
         _check_zone(config, settings, problems)
-    elif settings.locations:
-        problems.add("dns.zone", "missing: locations are for the names in it")
+    _check_locations(config, settings, problems)
     for index, row in enumerate(settings.latencies):
         _check_latency(row, f"dns.latencies[{index}]", problems)
 
@@ -67,6 +66,9 @@ def _check_zone(config: Config, settings: DnsSettings, problems: Problems) -> No
         if not is_domain(name):
             problems.add(f"dns.name_servers[{index}]", f"{quoted(name)} is not a domain name")
     _check_server_addresses(settings, problems)
+
+
+def _check_locations(config: Config, settings: DnsSettings, problems: Problems) -> None:
     known = {one.name for one in config.locations}
     seen: set[str] = set()
     for index, location in enumerate(settings.locations):

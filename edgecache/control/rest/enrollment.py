@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edgecache.cluster.certificates import PeerCertificate
-from edgecache.cluster.credentials import edge_place, place_of
+from edgecache.cluster.credentials import NAME_SERVER, edge_place, place_of
 from edgecache.cluster.enrollment import JoinToken, token_digest
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Cluster, Config
@@ -256,6 +256,7 @@ class Enrollment:
 def _places(config: Config) -> list[str]:
     """Places of control's file that a machine may be enrolled as."""
     found = [one.place for one in config.regional_tier]
+    found += [] if config.dns is None else [NAME_SERVER]
     return [*found, *(edge_place(one.name) for one in config.locations)]
 
 

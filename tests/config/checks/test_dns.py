@@ -62,7 +62,6 @@ def test_a_name_server_is_read(tmp_path: Path) -> None:
         ('"GB"', '"gb"', 'dns.locations[0].country: "gb" is not a country'),
         ('"10.0.0.0/8"', '"10.0.0.1/8"', 'dns.latencies[0].clients[0]: "10.0.0.1/8" is not a netw'),
         ("LHR50 = 3", "LHR50 = -1", "dns.latencies[0].ms.LHR50: -1 is outside 0 to 60000"),
-        ('zone = "cdn.test"', "", "dns.zone: missing: locations are for the names in it"),
     ],
 )
 def test_what_is_wrong_is_told(tmp_path: Path, old: str, new: str, problem: str) -> None:

@@ -85,11 +85,17 @@ def export_zone(
     known = [] if settings is None else [one.name.rstrip(".").lower() for one in settings.zones]
     if settings is None or wanted not in known:
         refuse([f"{zone} is no zone of {config} (known: {', '.join(known) or 'none'})"])
-    (held,) = (one for one in settings.zones if one.name.rstrip(".").lower() == wanted)
+    named = [one for one in settings.zones if one.name.rstrip(".").lower() == wanted]
+    held = min(named, key=lambda one: one.clients)  # the public one, where there is
     decided = [one for one in held.records if one.alias is not None or one.policies]
     if decided:
         refuse([f"{zone}: {decided[0].name} is an alias or has a routing policy: ours alone"])
-    rows = sorted(zone_rows(_responder(loaded).zones[absolute_wire(wanted)]), key=_soa_first)
+    (made,) = (
+        zone
+        for zone in _responder(loaded).zones
+        if (zone.apex, zone.clients) == (absolute_wire(wanted), held.clients)
+    )
+    rows = sorted(zone_rows(made), key=_soa_first)
     lines = [(_owner(owner), ttl_s, *_value(type, data)) for owner, type, ttl_s, data in rows]
     text = "\n".join(f"{name} {ttl} IN {type} {value}" for name, ttl, type, value in lines)
     print_result({"zone": wanted, "file": text + "\n"}, text, as_json=as_json)
@@ -125,7 +131,7 @@ def explain(
     """Tell which records a client is given for a name, and why, as locations are now."""
     responder, world = _asked(config)
     asker = _client(client, responder)
-    group = _group(responder, name, type)
+    group = _group(responder, name, type, client)
     choice = _choose(group, asker, world)
     told = {
         "name": name,
@@ -170,7 +176,6 @@ def simulate(
 ) -> None:
     """Tell the shares of the records that a list of clients would be given for a name."""
     responder, world = _asked(config, seed)
-    group = _group(responder, name, type)
     try:
         lines = [line.strip() for line in clients.read_text().splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
@@ -179,7 +184,7 @@ def simulate(
         refuse([f"{len(lines)} clients, {rounds} times each, are more than {ROUNDS_MAX}"])
     counted: Counter[str] = Counter()
     for line in lines:
-        asker = _client(line, responder)
+        asker, group = _client(line, responder), _group(responder, name, type, line)
         for _ in range(rounds):
             counted[", ".join(_values(_choose(group, asker, world))) or "no records"] += 1
     total = max(1, counted.total())
@@ -266,7 +271,8 @@ def _client_facts(client: DnsClient) -> dict[str, str]:
             "coordinates": coordinates}  # fmt: skip
 
 
-def _group(responder: Responder, name: str, type: str) -> RecordGroup:
+def _group(responder: Responder, name: str, type: str, client: str) -> RecordGroup:
+    """What a client sees of a name: private zones are chosen by its address."""
     from edgecache.dns.names import absolute_wire
     from edgecache.dns.records import TYPES
 
@@ -276,7 +282,7 @@ def _group(responder: Responder, name: str, type: str) -> RecordGroup:
         wire = absolute_wire(name)
     except ValueError as error:
         refuse([f"{name} {error}"])
-    zone = responder.zone_of(wire)
+    zone = responder.view_of(client.partition("/")[0]).zone_of(wire)
     if zone is None:
         refuse([f"{name} is in no zone of ours"])
     held, _ = zone.find(wire)

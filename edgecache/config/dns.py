@@ -158,13 +158,15 @@ class DnsZoneSettings(Model, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Without a SOA record of its own it has one whose serial is the configuration's number.
     `name_servers`: where it has no NS records; none: those of `[dns]`. A secondary may transfer it
     from an address in `transfer_to`, signed by `transfer_key`, each where it is given; and is told
-    of changes at the HOST:PORT in `notify`.
+    of changes at the HOST:PORT in `notify`. With `clients` it is private: who asks from one of
+    these networks sees it, in the place of a public one of its name, and nobody else does.
     """
 
     name: str
     file: str = ""
     records: tuple[DnsRecord, ...] = ()
     name_servers: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
     transfer_to: tuple[str, ...] = ()
     transfer_key: str = ""
     notify: tuple[str, ...] = ()

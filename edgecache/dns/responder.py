@@ -7,9 +7,9 @@ everybody says so with scope 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from ipaddress import ip_address
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 from edgecache.dns.closeness import NO_LATENCIES, DnsClient, LatencyTable
 from edgecache.dns.message import (
@@ -41,6 +41,7 @@ from edgecache.dns.routing import RecordGroup, RoutingPolicy, RoutingWorld, choo
 from edgecache.dns.zone import DnsZone, ZoneName
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 
+ADDRESSES_MAX = 65_536  # of which the view and the place are known; 500 bytes each
 CHAIN_MAX = 8  # CNAME records of one answer; resolvers follow about as many
 ANY_TTL_S = 3_789  # any will do (RFC 8482 §4.2); Cloudflare's
 _META_TYPES = range(128, 256)  # RFC 6895 §3.1, but for those that are known
@@ -70,13 +71,24 @@ class _Asker:
     query: Query
     address: str
     world: ResponderWorld
-    _client: DnsClient | None = field(default=None)
+    view: ZoneView
+    clients: dict[object, DnsClient]
+
+    @property
+    def subnet(self) -> ClientSubnet | None:
+        """What counts of the subnet that was told: nothing by who sees private zones."""
+        return None if self.view.is_private else self.query.subnet
 
     @property
     def client(self) -> DnsClient:
-        if self._client is None:
-            self._client = client_of(self.query.subnet, self.address, self.world.place_of)
-        return self._client
+        subnet = self.subnet
+        key = self.address if subnet is None or not subnet.bits else subnet
+        known = self.clients.get(key)
+        if known is None:
+            if len(self.clients) >= ADDRESSES_MAX:
+                self.clients.clear()
+            known = self.clients[key] = client_of(subnet, self.address, self.world.place_of)
+        return known
 
 
 def client_of(subnet: ClientSubnet | None, address: str, place_of: PlaceOf) -> DnsClient:
@@ -88,23 +100,19 @@ def client_of(subnet: ClientSubnet | None, address: str, place_of: PlaceOf) -> D
     return DnsClient(own.packed, own.max_prefixlen, place_of(address))
 
 
-class Responder:
-    """Answers of the zones that it was told (`use`)."""
+class ZoneView:
+    """The zones that some clients see, by apex; `quick` are answers that are the same for all."""
 
-    def __init__(self, world: ResponderWorld) -> None:
-        self.world = world
-        self.zones: Mapping[bytes, DnsZone] = {}
-        self._quick: dict[bytes, tuple[RecordData, int]] = {}
+    __slots__ = ("is_private", "quick", "zones")
 
-    def use(self, zones: Iterable[DnsZone]) -> None:
-        """Answer by these zones from now on."""
-        self.zones = {zone.apex: zone for zone in zones}
-        quick: dict[bytes, tuple[RecordData, int]] = {}
+    def __init__(self, zones: Iterable[DnsZone]) -> None:
+        self.zones: dict[bytes, DnsZone] = {zone.apex: zone for zone in zones}
+        self.is_private = any(zone.clients for zone in self.zones.values())
+        self.quick: dict[bytes, tuple[RecordData, int]] = {}
         for zone in self.zones.values():
             for name, held in zone.names.items():
                 if not held.cut and zone is self.zone_of(name):
-                    quick.update(_plain_answers(name, held))
-        self._quick = quick
+                    self.quick.update(_plain_answers(name, held))
 
     def zone_of(self, name: bytes) -> DnsZone | None:
         """The zone with the longest name that `name` is of."""
@@ -114,6 +122,56 @@ class Responder:
                 return None
             name = parent(name)
         return zone
+
+
+class Responder:
+    """Answers of the zones that it was told (`use`).
+
+    A private zone is seen by who asks from one of its networks, in the place of a public one of its
+    name. Of whom a resolver asks for nothing is believed there.
+    """
+
+    def __init__(self, world: ResponderWorld) -> None:
+        self.world = world
+        self._clients: dict[object, DnsClient] = {}
+        self.use([])
+
+    def use(self, zones: Iterable[DnsZone]) -> None:
+        """Answer by these zones from now on."""
+        held = [*zones]
+        self.zones = held
+        self.public = ZoneView(zone for zone in held if not zone.clients)
+        self._private = [
+            (zone, tuple(map(ip_network, zone.clients))) for zone in held if zone.clients
+        ]
+        self._views: dict[frozenset[int], ZoneView] = {}
+        self._view_of: dict[str, ZoneView] = {}
+
+    def view_of(self, address: str) -> ZoneView:
+        """What who asks from `address` sees."""
+        if not self._private:
+            return self.public
+        view = self._view_of.get(address)
+        if view is None:
+            view = self._find_view(address)
+            if len(self._view_of) >= ADDRESSES_MAX:
+                self._view_of.clear()
+            self._view_of[address] = view
+        return view
+
+    def _find_view(self, address: str) -> ZoneView:
+        own = ip_address(address.partition("%")[0])
+        seen = frozenset(
+            number
+            for number, (_, networks) in enumerate(self._private)
+            if any(own in network for network in networks)
+        )
+        if not seen:
+            return self.public
+        if seen not in self._views:
+            private = (self._private[number][0] for number in seen)
+            self._views[seen] = ZoneView([*self.public.zones.values(), *private])
+        return self._views[seen]
 
     def answer(self, data: bytes, address: str, bytes_max: int = 0) -> bytes | None:
         """The answer to a message from `address` (text); None: silence.
@@ -130,27 +188,28 @@ class Responder:
         if query.is_signed:
             return write_error(query, Rcode.NOTAUTH)  # keys are for transfers (RFC 8945 §5.2)
         most = bytes_max or min(query.payload, 1_232)
-        quick = self._quick.get(query.name + query.question[-4:])
+        view = self.view_of(address)
+        quick = view.quick.get(query.name + query.question[-4:])
         if quick is not None:
             data, count = quick
             orders = data.orders
             body = orders[int(self.world.draw() * len(orders))] if count > 1 else orders[0]
             return write_answer(query, Sections(answers=count, answer=body), most)
-        return write_answer(query, self._sections(query, address), most)
+        return write_answer(query, self._sections(query, address, view), most)
 
-    def _sections(self, query: Query, address: str) -> Sections:
+    def _sections(self, query: Query, address: str, view: ZoneView) -> Sections:
         type = query.type
         if type in (OPT, 0):
             return Sections(Rcode.FORMERR, authoritative=False)
-        zone = self.zone_of(query.name)
+        zone = view.zone_of(query.name)
         if zone is None or type in (AXFR, IXFR):
             return Sections(Rcode.REFUSED, authoritative=False)
         if type in _META_TYPES and type != ANY:
             return Sections(Rcode.NOTIMP, authoritative=False)
         if type == DS and query.name == zone.apex and query.name != ROOT:
-            above = self.zone_of(parent(query.name))
+            above = view.zone_of(parent(query.name))
             zone = above if above is not None else zone  # a DS is the parent's (RFC 4035 §3.1.4.1)
-        return self._chain(zone, query, _Asker(query, address, self.world))
+        return self._chain(zone, query, _Asker(query, address, self.world, view, self._clients))
 
     def _chain(self, zone: DnsZone, query: Query, asker: _Asker) -> Sections:
         """The answer for the name asked, and for those that CNAME records lead to."""
@@ -173,7 +232,7 @@ class Responder:
             target = self._add(sections, alias, owner, asker)
             if target is None:
                 return _negative(sections, zone, Rcode.NOERROR)
-            found = self.zone_of(target)
+            found = asker.view.zone_of(target)
             if found is None:
                 return sections
             zone, name, owner = found, target, target
@@ -200,8 +259,8 @@ class Responder:
             routing = RoutingWorld(world.draw, world.down, world.latencies)
             choice = choose(group, asker.client, routing)
             chosen = choice.data
-            if choice.of_client and asker.query.subnet is not None:
-                sections.scope = asker.query.subnet.bits
+            if choice.of_client and asker.subnet is not None:
+                sections.scope = asker.subnet.bits
         for data in chosen:
             sections.answers += len(data.tails)
             if owner == QUESTION_NAME:

@@ -28,6 +28,7 @@ from edgecache.dns.geography import biased_distance, distance_km
 from edgecache.dns.records import RecordData
 
 MULTIVALUE_MAX = 8  # records of an answer: Route 53's
+ORDERS_MAX = 1_024  # places of clients, of one group
 DEPTH_MAX = 16  # aliases of aliases
 Draw = Callable[[], float]
 """A random number in [0, 1)."""
@@ -83,6 +84,9 @@ class RecordGroup:
     candidates: Sequence[Candidate] = ()
     name: str = ""  # as `explain` tells it
     blocks: AddressBlocks | None = None
+    orders: dict[tuple[object, ...], tuple[object, tuple[Candidate, ...]]] = field(
+        default_factory=dict
+    )  # by closeness, of places that were met
 
 
 @dataclass(slots=True)
@@ -217,8 +221,25 @@ def _geolocation(group: RecordGroup, client: DnsClient, _: RoutingWorld) -> Iter
 
 
 def _latency(group: RecordGroup, client: DnsClient, world: RoutingWorld) -> Iterator[Candidate]:
-    table = world.latencies
-    return iter(sorted(group.candidates, key=lambda one: closeness(client, one.position, table)))
+    return iter(_by_closeness(group, client, world.latencies))
+
+
+def _by_closeness(
+    group: RecordGroup, client: DnsClient, latencies: LatencyTable
+) -> tuple[Candidate, ...]:
+    """The candidates, the closest first; worked out once for all clients of a place."""
+    row, place = latencies.of(client), client.place
+    key = id(row), place.latitude, place.longitude, place.country
+    known = group.orders.get(key)
+    if known is not None and known[0] is row:
+        return known[1]
+    order = tuple(
+        sorted(group.candidates, key=lambda one: closeness(client, one.position, latencies))
+    )
+    if len(group.orders) >= ORDERS_MAX:
+        group.orders.clear()
+    group.orders[key] = row, order
+    return order
 
 
 def _closest(group: RecordGroup, client: DnsClient, world: RoutingWorld) -> Iterator[Candidate]:

@@ -54,7 +54,9 @@ def user_zone(settings: DnsZoneSettings, context: ZoneContext) -> DnsZone:
         for candidate, record in zip(groups[name, type].candidates, records, strict=True):
             _fill(candidate, record, (origin, type), groups, context)
     _add_apex(apex, settings, groups, context)
-    return make_zone(apex, groups)
+    zone = make_zone(apex, groups)
+    zone.clients = settings.clients
+    return zone
 
 
 def _add_apex(

@@ -34,6 +34,7 @@ class DnsZone:
     names: Mapping[bytes, ZoneName]
     serial: int
     negative: bytes  # its SOA record, with the TTL of what is not there
+    clients: tuple[str, ...] = ()  # networks that see it; none: everybody does
 
     def find(self, name: bytes) -> tuple[ZoneName | None, bytes]:
         """What holds for a name of this zone, and whose it is: its own, or a wildcard's.

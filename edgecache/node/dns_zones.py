@@ -8,7 +8,7 @@ is missing there are none of users.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from edgecache.config.dns import DnsSettings
 from edgecache.config.model import Config
@@ -21,23 +21,21 @@ from edgecache.dns.zone import DnsZone
 logger = logging.getLogger("edgecache.dns")
 
 
-def zones_of(
-    config: Config, generation: int, former: Mapping[bytes, DnsZone] | None = None
-) -> list[DnsZone]:
+def zones_of(config: Config, generation: int, former: Iterable[DnsZone] = ()) -> list[DnsZone]:
     """Every zone. Serials of SOA records that are made here are the configuration's number.
 
-    `former` are those of before, by apex: one stays where the new one cannot be made.
+    `former` are those of before: one stays where the new one cannot be made.
     """
     settings = config.dns
     if settings is None:
         return []
     serial = max(1, generation)
     zones = [cdn_zone(config, serial)] if settings.zone else []
-    return [*zones, *_zones_of_users(config, settings, serial, former or {})]
+    return [*zones, *_zones_of_users(config, settings, serial, former)]
 
 
 def _zones_of_users(
-    config: Config, settings: DnsSettings, serial: int, former: Mapping[bytes, DnsZone]
+    config: Config, settings: DnsSettings, serial: int, former: Iterable[DnsZone]
 ) -> Iterator[DnsZone]:
     if not settings.zones:
         return
@@ -52,11 +50,12 @@ def _zones_of_users(
         settings.name_servers,
         serial,
     )
+    known = {(zone.apex, zone.clients): zone for zone in former}
     for one in settings.zones:
         try:
             yield user_zone(one, context)
         except ValueError as error:
-            kept = former.get(absolute_wire(one.name))
+            kept = known.get((absolute_wire(one.name), one.clients))
             state = "is not answered" if kept is None else "is answered as it was"
             logger.error("the zone %s %s: %s", one.name, state, error)
             if kept is not None:

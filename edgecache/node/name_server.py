@@ -157,7 +157,7 @@ class NameServer:
             responder.use([])
             return
         responder.use(zones_of(config, generation, responder.zones))
-        self.transfers.use(settings, responder.zones, tells=self.is_first)
+        self.transfers.use(settings, responder.public.zones, tells=self.is_first)
         responder.world.latencies = latency_table(settings)
         if self.listener.rates.per_s != settings.responses_per_s:
             self.listener.rates.per_s = settings.responses_per_s

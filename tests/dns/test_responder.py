@@ -12,6 +12,7 @@ import dns.rdatatype
 import dns.tsig
 import pytest
 
+from edgecache.dns import responder as responder_module
 from edgecache.dns.closeness import Position
 from edgecache.dns.message import ClientSubnet
 from edgecache.dns.records import A, record_data
@@ -160,15 +161,18 @@ def test_values_come_in_every_order() -> None:
     assert first == {"192.0.2.1", "192.0.2.2"}
 
 
-def closest_zone() -> DnsZone:
+def closest_zone_group() -> RecordGroup:
     places = {"EUROPE": ("192.0.2.10", "DE"), "ASIA": ("192.0.2.20", "JP")}
     candidates = [
         Candidate(name, record_data(A, 60, packed(address)), check=f"location:{name}", weight=100,
                   position=Position((name,), None, country))
         for name, (address, country) in places.items()
     ]  # fmt: skip
-    group = RecordGroup(RoutingPolicy.CLOSEST, candidates, "closest")
-    return zone_with({("d1", A): group, ("www", A): a("192.0.2.1")})
+    return RecordGroup(RoutingPolicy.CLOSEST, candidates, "closest")
+
+
+def closest_zone() -> DnsZone:
+    return zone_with({("d1", A): closest_zone_group(), ("www", A): a("192.0.2.1")})
 
 
 COUNTRIES = {"203.0.113.0": "JP", "198.51.100.0": "DE", RESOLVER: "FR", "2001:db8::": "CN"}
@@ -233,3 +237,57 @@ def test_fuzzed_queries_are_answered_or_passed_over() -> None:
     responder, dice = responder_of(), random.Random(8)
     for _ in range(3_000):
         check(responder, mutated(dice, seeds()))
+
+
+def private_zone(address: str, *clients: str) -> DnsZone:
+    made = zone_with({("www", A): a(address), ("d1", A): closest_zone_group()})
+    made.clients = clients
+    return made
+
+
+def test_one_name_in_three_views() -> None:
+    responder = responder_of(
+        example_zone(),
+        private_zone("10.0.0.1", "10.0.0.0/8", "2001:db8::/32"),
+        private_zone("10.0.0.2", "172.16.0.0/12"),
+    )
+    query = dns.message.make_query("www.example.test", "A").to_wire()
+
+    def seen(address: str) -> list[str]:
+        answer = responder.answer(query, address)
+        assert answer is not None
+        return sorted(map(str, dns.message.from_wire(answer).answer[0]))
+
+    for _ in range(2):
+        assert seen("10.1.2.3") == seen("2001:db8::9") == ["10.0.0.1"]
+        assert seen("172.16.0.9") == ["10.0.0.2"]
+        assert seen("192.0.2.9") == ["192.0.2.1", "192.0.2.2"]
+    # What the private zone does not have is not looked for in the public one.
+    alias = dns.message.make_query("alias.example.test", "A").to_wire()
+    answer = responder.answer(alias, "10.1.2.3")
+    assert answer is not None
+    assert dns.message.from_wire(answer).rcode() == dns.rcode.NXDOMAIN
+
+
+def test_a_subnet_is_not_believed_where_private_zones_are_seen() -> None:
+    world = ResponderWorld(random.Random(1).random, place_of)
+    responder = responder_of(private_zone("10.0.0.1", "192.0.2.0/24"), world=world)
+    answer = asked(responder, "d1.example.test", subnet="203.0.113.0/24")  # of Asia
+    assert str(answer.answer[0][0]) == "192.0.2.10"
+    assert answer.options[0].scopelen == 0
+
+
+def test_views_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responder_module, "ADDRESSES_MAX", 4)
+    responder = responder_of(private_zone("10.0.0.1", "10.0.0.0/8"))
+    for number in range(20):
+        responder.view_of(f"10.0.0.{number}")
+        assert len(responder._view_of) <= 4
+
+
+def test_clients_that_were_met_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responder_module, "ADDRESSES_MAX", 4)
+    responder = responder_of(closest_zone())
+    for number in range(20):
+        asked(responder, "d1.example.test", subnet=f"10.0.{number}.0/24")
+        assert len(responder._clients) <= 4

@@ -191,9 +191,7 @@ def test_a_query_that_fails_is_told_servfail(caplog: pytest.LogCaptureFixture) -
     listener, wire = listener_of(), Wire()
     datagrams = DnsDatagrams(listener)
     datagrams.connection_made(wire)
-    listener.responder.zones = {}
-    listener.responder._quick = {}
-    listener.responder.zone_of = None  # type: ignore[method-assign, assignment]
+    listener.responder.public = None  # type: ignore[assignment]
     datagrams.datagram_received(framed()[2:], ("192.0.2.1", 53))
     assert dns.message.from_wire(wire.sent[0]).rcode() == dns.rcode.SERVFAIL
     assert "could not be answered" in caplog.text

@@ -47,7 +47,7 @@ class Primary:
             zones=(zone,),
             transfer_keys=(DnsTransferKey(name="key", secret="env:KEY"),),
         )
-        self.transfers.use(settings, self.responder.zones, tells=False)
+        self.transfers.use(settings, self.responder.public.zones, tells=False)
 
     def messages(self, query: dns.message.Message, address: str = SECONDARY) -> list[bytes]:
         async def taken() -> list[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_network
 
 from edgecache.config.checks.dns import COUNTRY, check_coordinates, is_domain
@@ -43,16 +43,15 @@ def check_zones(config: Config, problems: Problems) -> None:
     if len(settings.zones) > ZONES_MAX:
         problems.add("dns.zones", f"{len(settings.zones)} are more than {ZONES_MAX}")
     keys = {one.name for one in settings.transfer_keys}
-    seen = {settings.zone.rstrip(".").lower()} - {""}
+    seen: dict[str, list[DnsZoneSettings]] = {}
     for index, zone in enumerate(settings.zones):
         where = f"dns.zones[{index}]"
         name = zone.name.rstrip(".").lower()
         if not is_domain(zone.name):
             problems.add(f"{where}.name", f"{quoted(zone.name)} is not a domain name")
             continue
-        if name in seen:
-            problems.add(f"{where}.name", f"{quoted(zone.name)} is there twice")
-        seen.add(name)
+        _check_view(zone, name == settings.zone.rstrip(".").lower(), seen, where, problems)
+        seen.setdefault(name, []).append(zone)
         _ZoneCheck(settings, zone, where, problems).check()
         _check_transfers(zone, keys, where, problems)
     _check_collections(settings, problems)
@@ -61,6 +60,39 @@ def check_zones(config: Config, problems: Problems) -> None:
             problems.add(f"dns.transfer_keys[{index}].secret", 'is not "env:NAME" or "file:PATH"')
         if not is_domain(key.name):
             problems.add(f"dns.transfer_keys[{index}].name", "is not a domain name")
+
+
+def _check_view(
+    zone: DnsZoneSettings,
+    is_cdn: bool,
+    seen: Mapping[str, Sequence[DnsZoneSettings]],
+    where: str,
+    problems: Problems,
+) -> None:
+    """Of one name who asks sees one zone at most; private ones go by no client's subnet."""
+    name = zone.name.rstrip(".").lower()
+    for number, network in enumerate(zone.clients):
+        if not _is_network(network):
+            problems.add(f"{where}.clients[{number}]", f"{quoted(network)} is not a network")
+            return
+    if is_cdn and not zone.clients:
+        problems.add(f"{where}.name", f"{quoted(zone.name)} is there twice")
+    own = [*map(ip_network, zone.clients)]
+    for other in seen.get(name, ()):
+        if not zone.clients and not other.clients:
+            problems.add(f"{where}.name", f"{quoted(zone.name)} is there twice")
+        others = map(ip_network, filter(_is_network, other.clients))
+        if any(a.version == b.version and a.overlaps(b) for b in others for a in own):
+            problems.add(f"{where}.clients", "another zone of this name has some of them, too")
+    if not zone.clients:
+        return
+    if zone.transfer_to or zone.transfer_key or zone.notify:
+        problems.add(f"{where}.clients", "a private zone is not transferred")
+    for index, record in enumerate(zone.records):
+        if record.geoproximity is not None or record.cidr is not None:
+            problems.add(
+                f"{where}.records[{index}]", f"a private zone has no {record.policies[0]} records"
+            )
 
 
 def _check_transfers(

@@ -189,3 +189,30 @@ def test_blocks_have_bounds(tmp_path: Path, block: str) -> None:
     file.write_text((FILE % W).replace("203.0.113.0/24", block))
     with pytest.raises(ConfigError, match="is not /1 to /24, /1 to /48"):
         load(file)
+
+
+PRIVATE = '[[dns.zones]]\nname = "example.test"\nclients = ["10.0.0.0/8", "2001:db8::/32"]\n'
+
+
+def test_one_name_may_be_public_and_private(tmp_path: Path) -> None:
+    other = PRIVATE.replace("10.0.0.0/8", "172.16.0.0/12").replace("2001:db8::/32", "fd00::/8")
+    assert problems(tmp_path, W + PRIVATE + W + other + X) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (W + PRIVATE + PRIVATE, "dns.zones[2].clients: another zone of this name has some"),
+        (W + PRIVATE.replace("10.0.0.0/8", "x"), 'dns.zones[1].clients[0]: "x" is not a network'),
+        (W + PRIVATE + 'notify = ["127.0.0.1:53"]', "dns.zones[1].clients: a private zone is not"),
+        (
+            W + PRIVATE + W + 'id = "a"\n' + DUBLIN,
+            "dns.zones[1].records[0]: a private zone has no geoproximity records",
+        ),
+    ],
+)
+def test_what_private_zones_do_not_have_is_refused(
+    tmp_path: Path, lines: str, problem: str
+) -> None:
+    found = problems(tmp_path, lines)
+    assert any(one.startswith(problem) for one in found), found

@@ -50,7 +50,7 @@ from edgecache.runtime.environment import (
     steady_clock,
     wall_clock,
 )
-from edgecache.runtime.inherited import Beat, Unready, listen_sockets
+from edgecache.runtime.inherited import Beat, Orders, Unready, listen_sockets
 from edgecache.runtime.privileges import drop_privileges
 
 logger = logging.getLogger("edgecache.dns")
@@ -153,6 +153,7 @@ class NameServer:
         """Answer by `config` from now on. ValueError: the former one counts."""
         settings = config.dns
         responder = self.listener.responder
+        self.generation = generation
         if settings is None:
             responder.use([])
             return
@@ -161,7 +162,6 @@ class NameServer:
         responder.world.latencies = latency_table(settings)
         if self.listener.rates.per_s != settings.responses_per_s:
             self.listener.rates.per_s = settings.responses_per_s
-        self.generation = generation
 
     def begin(self, page: LogPage) -> bool:
         """See `LogConsumer`."""
@@ -209,7 +209,8 @@ class NameServer:
         return Beat(self._unready(), len(self.listener.connections))
 
     def _unready(self) -> dict[str, str]:
-        if self.drained:
+        told = self.follower is not None and self.follower.drained
+        if self.drained or told:
             return {Unready.DRAINING: "an operator drains it"}
         if self.follower is not None and not self.generation:
             return {Unready.CONFIGURATION: "control has published none that was heard"}
@@ -247,6 +248,9 @@ class NameServerRole(RoleServer):
 
     def beat(self) -> Beat:
         return self._server.beat()
+
+    def obey(self, orders: Orders) -> None:
+        self._server.drained = orders.drain
 
     async def _open_ports(self) -> None:
         await self._server.listener.open(self._sockets)

@@ -87,6 +87,7 @@ class RecordGroup:
     orders: dict[tuple[object, ...], tuple[object, tuple[Candidate, ...]]] = field(
         default_factory=dict
     )  # by closeness, of places that were met
+    sound: bool | None = None  # see `_is_sound`; None: it is not known yet
 
 
 @dataclass(slots=True)
@@ -157,6 +158,8 @@ def has_healthy(group: RecordGroup, down: Collection[str], depth: int = DEPTH_MA
 def _choose_one(
     group: RecordGroup, client: DnsClient, world: RoutingWorld, steps: list[RoutingStep] | None
 ) -> Candidate | None:
+    if not world.down and steps is None and _is_sound(group):
+        return next(ordered(group, client, world), None)
     first: Candidate | None = None
     passed_over: list[str] = []
     for candidate in ordered(group, client, world):
@@ -172,6 +175,13 @@ def _choose_one(
         told = "" if first is None else first.id
         steps.append(RoutingStep(group.name, group.policy, told, tuple(passed_over), True))
     return first
+
+
+def _is_sound(group: RecordGroup) -> bool:
+    """Whether every candidate is up when no check is down; worked out once."""
+    if group.sound is None:
+        group.sound = all(is_up(one, ()) for one in group.candidates)
+    return group.sound
 
 
 def _choose_several(group: RecordGroup, world: RoutingWorld, choice: RoutingChoice) -> None:
@@ -212,7 +222,8 @@ def _weighted(group: RecordGroup, _client: DnsClient, world: RoutingWorld) -> It
 
 
 def _failover(group: RecordGroup, _client: DnsClient, _world: RoutingWorld) -> Iterator[Candidate]:
-    return iter(sorted(group.candidates, key=lambda one: not one.primary))
+    yield from (one for one in group.candidates if one.primary)
+    yield from (one for one in group.candidates if not one.primary)
 
 
 def _geolocation(group: RecordGroup, client: DnsClient, _: RoutingWorld) -> Iterator[Candidate]:

@@ -192,3 +192,10 @@ def test_a_name_without_an_area_for_a_client_has_no_records() -> None:
 def test_a_value_that_cannot_be_read_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"."):
         answered(a("", "nothing"))
+
+
+def test_an_alias_of_what_is_not_there_is_backed_out_of() -> None:
+    gone = DnsAlias(distribution="EGONE", evaluate_target_health=True)
+    primary = DnsRecord(name="www", type="A", id="one", failover="primary", alias=gone)
+    second = a("two", "192.0.2.99", failover="secondary")
+    assert values(asked(answered(primary, second))) == ["192.0.2.99"]

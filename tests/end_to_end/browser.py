@@ -44,6 +44,15 @@ class Browser:
         """What the script says with its last argument, a function, when it is done."""
         return self._post("execute/async", {"script": script, "args": list(arguments)})
 
+    def evaluate(self, expression: str, *arguments: Any) -> Any:
+        """What an expression is; in it the arguments are `given`."""
+        script = f"const given = [...arguments]; const done = given.pop(); done(({expression}));"
+        return self.run(script, *arguments)
+
+    def devtools(self, command: str, **parameters: Any) -> Any:
+        """What a command of the DevTools protocol gives."""
+        return self._post("goog/cdp/execute", {"cmd": command, "params": parameters})
+
     def screenshot(self) -> bytes:
         """The page as PNG."""
         answer = self.client.get(f"/session/{self.session}/screenshot")

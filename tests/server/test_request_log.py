@@ -5,6 +5,7 @@ CloudFront Developer Guide, "Standard log file fields".
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -166,6 +167,28 @@ def extended(play: Play) -> list[dict[str, str]]:
     return [
         dict(zip(names, [*one.split("\t"), *two.split("\t")], strict=True)) for one, two in pairs
     ]
+
+
+def test_a_hit_remembered_before_records_were_extended_has_no_half_of_a_second_line(
+    stage: Callable[..., Play],
+) -> None:
+    """What belongs to the hit was not remembered: the viewer's part would stand in its place."""
+    play = stage()
+    for path in ("/a", "/b"):
+        play.viewer().asks(path)
+        play.origin.answers(200, "body", cache="max-age=60")
+        play.viewer().gets(200)
+    for _ in range(3):
+        play.viewer().asks("/a").gets(200)
+    play.listener.request_log.extended = True
+    for path in ("/b", "/b", "/b", "/a", "/a"):  # a head is learned with one, and meets the other
+        play.viewer("b").asks(path, user_agent="another").gets(200)
+    for _ in range(3):  # and the other way round
+        play.viewer().asks("/b").gets(200)
+    play.access_log.flush()
+    widths = Counter(line.count("\t") + 1 for line in play.log.decode().splitlines())
+    assert widths.keys() == {len(FIELDS.split(" ")), len(EXTRA_FIELDS.split(" "))}
+    assert widths[len(FIELDS.split(" "))] == 13
 
 
 @pytest.mark.parametrize("cookies", [False, True])

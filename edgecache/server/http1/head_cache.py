@@ -24,7 +24,7 @@ from edgecache.cache.frontend import ViewerFrontend
 from edgecache.cache.outcome import Hit
 from edgecache.http.message import Fields, Request
 from edgecache.observe.counters import Counters
-from edgecache.observe.log_record import NO_TRACE, escaped
+from edgecache.observe.log_record import NO_TRACE, escaped, standard_line
 from edgecache.rules.routing import Route, RouteTable
 from edgecache.rules.viewer.access_list import AccessListMatcher
 from edgecache.rules.viewer.client_shares import client_network
@@ -60,6 +60,7 @@ from edgecache.store.eviction import REPRIEVES_MAX
 from edgecache.store.memory_account import CONCLUSIONS_MAX
 from edgecache.upstream.peer.heads import PeerCall
 
+_TAB = ord("\t")  # in it ends a tail that has a part of the second line
 ANSWERS_MAX = CONCLUSIONS_MAX  # lines are chosen by strangers
 SWEPT_AT_ONCE = 4_096  # half a millisecond
 BLOCKS_MAX = 4_096  # browsers under way at once, as the routing rules remember paths
@@ -221,12 +222,15 @@ class HeadCache:
             if not listener.admits_repeated(*call):
                 return b""
             request_id, trace = call[0].id, trace_columns(call[0].trace)
-        log = listener.request_log
+        log, tail = listener.request_log, cached.tail
+        if block.extras and tail[-1] == _TAB:
+            tail = b"%b%b%b\t%d\n" % (tail, block.extras, trace, now * 1_000)
+        elif tail[-1] == _TAB:  # the other half of the second line was not remembered
+            tail = standard_line(tail)
         line = (
             wire.line_start, block.address or connection.address, cached.start, block.agent,
             cached.word, request_id, block.host, NUMBERS[received], block.rest, cached.end,
-            block.port or connection.port, cached.tail,
-            block.extras and b"%b%b\t%d\n" % (block.extras, trace, now * 1_000),
+            block.port or connection.port, tail,
         )  # fmt: skip
         log.keep(b"".join(line))
         if not cached.times:

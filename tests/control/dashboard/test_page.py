@@ -16,6 +16,16 @@ from edgecache.control.dashboard.page import ASSETS, PAGE_HEADERS, TYPES, PageFi
 from edgecache.control.rest.routes import starlette_routes
 from tests.control.dashboard.browser import Browsed, Browser
 
+PAGE_BYTES_MAX = 60 * 1024  # of all a browser loads, by gzip
+LICENCES = {"uplot.js": ["uplot"], "uplot.css": ["uplot"], "preact.js": ["htm", "preact"]}
+# What makes markup or code of text, and what the policy refuses anyhow.
+MARKUP = re.compile(
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|srcdoc|DOMParser"
+    r"|createContextualFragment"
+    r"|\beval\(|new Function|\bon(?!e=)[a-z]+=|style=|javascript:|@import|url\("
+)
+ELSEWHERE = re.compile(r"https?://(?!www\.w3\.org/2000/svg|www\.example\.com|\$\{object\})")
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -105,3 +115,54 @@ def test_all_that_is_shipped_is_served() -> None:
     assert page is not None
     assert b"{{" not in page.content
     assert not page.zipped or gzip.decompress(page.zipped) == page.content
+
+
+def own_files() -> list[Path]:
+    """Those that are not others' work."""
+    return [path for path in ASSETS.iterdir() if path.is_file()]
+
+
+def test_the_page_is_small() -> None:
+    files = PageFiles()
+    loaded = [path for path in ASSETS.rglob("*") if path.is_file() and path.suffix != ".txt"]
+    sizes = {}
+    for path in loaded:
+        file = files.find(path.relative_to(ASSETS).as_posix())
+        assert file is not None
+        sizes[path.name] = len(file.zipped or file.content)
+    assert sum(sizes.values()) <= PAGE_BYTES_MAX, sizes
+
+
+def test_text_never_becomes_markup_and_nothing_is_fetched_elsewhere() -> None:
+    found = [
+        f"{path.name}:{number}: {line.strip()[:80]}"
+        for path in own_files()
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if MARKUP.search(line) or ELSEWHERE.search(line)
+    ]
+    assert not found
+    assert MARKUP.search("node.innerHTML = name")
+    assert ELSEWHERE.search("fetch('https://a.test/')")
+
+
+def test_others_work_has_its_licence() -> None:
+    folder = ASSETS / "vendor"
+    works = {path.name for path in folder.iterdir() if path.suffix != ".txt"}
+    assert works == LICENCES.keys()
+    for name in {name for names in LICENCES.values() for name in names}:
+        text = (folder / f"{name}.LICENSE.txt").read_text()
+        assert "Permission is hereby granted" in text or "Apache License" in text, name
+
+
+def test_the_page_names_files_that_are_there() -> None:
+    files = PageFiles()
+    page = (ASSETS / "index.html").read_text()
+    named = re.findall(r"/dashboard/assets/([\w./-]+)", page)
+    imported = [
+        name
+        for path in own_files()
+        if path.suffix == ".js"
+        for name in re.findall(r'from "\./([\w./-]+)"', path.read_text())
+    ]
+    assert {"app.js", "style.css"} <= set(named)
+    assert all(files.find(name) is not None for name in (*named, *imported))

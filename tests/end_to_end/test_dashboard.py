@@ -1,7 +1,7 @@
 """The dashboard in Chromium: it shows what a load sent, survives what happens, and refuses.
 
-Roles run alone here, so that what is killed stays dead. The tests go on where those before them
-left the page: one browser, one installation.
+Roles run alone here, so that what is killed stays dead. One browser and one installation for all:
+each test says as whom it reads, and which edge is gone.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -25,11 +26,14 @@ from tests.end_to_end.dashboard_page import (
 )
 from tests.end_to_end.foreign import UnavailableError
 from tests.end_to_end.installation import Installation, make_installation
-from tests.end_to_end.processes import Running, kill, listens
+from tests.end_to_end.processes import Running, kill, listens, wait_for
 from tests.end_to_end.viewers import curl
 
 OBJECTS = 8
 ASKED = 4  # times each
+HOSTILE_PATH = "/%3Cimg%20src=x%20onerror=window.pwned=1%3E<script>window.pwned=2</script>"
+HOSTILE_REFERRER = '"><img src=x onerror=window.pwned=3>'
+HOSTILE_AGENT = "<script>window.pwned=4</script>"
 # What a page of another origin tries, with the reader's cookies: each as far as it comes.
 _FOREIGN = """
 const [control, done] = arguments;
@@ -75,6 +79,8 @@ const done = arguments[0];
   done((await fetch("/invalidations", {method: "POST", body, headers})).status);
 })();
 """
+_ADDED = """document.querySelectorAll(`img:not([src^="/dashboard/"]),
+  script:not([src^="/dashboard/"]), iframe, object, style`).length"""
 _COLOR = "getComputedStyle(document.querySelector(given[0])).color.match(/\\d+/g).map(Number)"
 
 
@@ -86,6 +92,19 @@ class Desk:
     roles: dict[str, Running]
     page: DashboardPage
     keys: dict[str, AccessKeyPair] = field(default_factory=dict)
+    reader: str = "all"
+
+    def read_as(self, name: str) -> None:
+        """Be logged in by the key of a name."""
+        if self.reader != name:
+            self.page.log_out()
+            self.page.log_in(self.keys[name])
+            self.reader = name
+
+    def lose_an_edge(self) -> None:
+        """Kill NRT57, unless it is dead."""
+        if self.roles["NRT57"].alive():
+            kill(self.roles["NRT57"])
 
     def asked(self, path: str) -> Any:
         """What control says over its socket."""
@@ -152,10 +171,29 @@ def test_the_page_shows_what_the_load_sent(desk: Desk) -> None:
     assert page.text("[data-vital=requests] span") == f"{sent} in 5 min"
 
 
+def test_what_is_hostile_is_shown_as_text(desk: Desk) -> None:
+    page = desk.page
+    page.show("rankings?seconds=60")
+    hostile = (("errors", "onerror=window.pwned=1"), ("referrers", "onerror=window.pwned=3"))
+
+    def shown() -> bool:  # nodes look once they have heard that somebody does
+        curl(f"{url}{HOSTILE_PATH}", "-g", "-A", HOSTILE_AGENT, "-e", HOSTILE_REFERRER)
+        texts = [page.text(f"[data-ranking={name}]") for name, _ in hostile]
+        return all(part in text for text, (_, part) in zip(texts, hostile, strict=True))
+
+    url = f"http://127.0.0.1:{desk.installation.ports.lhr}"
+    wait_for("it is counted", shown)
+    page.show("explain?url=" + quote(f"http://127.0.0.1{HOSTILE_PATH}", safe=""))
+    page.until(
+        "explained", "document.querySelector('[data-explained]')?.innerText.includes('pwned=2')"
+    )
+    assert page.browser.evaluate("window.pwned ?? null") is None
+    assert page.browser.evaluate(_ADDED) == 0
+
+
 def test_a_key_that_may_only_read_cannot_act(desk: Desk) -> None:
     page = desk.page
-    page.log_out()
-    page.log_in(desk.keys["read"])
+    desk.read_as("read")
     for view, action in (
         ("invalidations", "invalidate"),
         ("releases", "release"),
@@ -178,24 +216,23 @@ def test_a_key_that_may_only_read_cannot_act(desk: Desk) -> None:
 def test_a_page_of_another_origin_can_do_nothing(desk: Desk) -> None:
     """It is of the same site even (another port), so the reader's cookie comes along."""
     page = desk.page
-    page.log_out()
-    page.log_in(desk.keys["all"])
-    drained = [node["drain"] for node in desk.asked("/nodes")["nodes"]]
+    desk.read_as("all")
     page.browser.go(f"http://127.0.0.1:{desk.installation.ports.lhr}/about.html")
     said = page.browser.run(_FOREIGN, desk.installation.control)
     assert said.pop("frame") == "closed"
     assert set(said.values()) <= {"refused", "opaque"}, said
     assert desk.invalidated() == []
-    assert [node["drain"] for node in desk.asked("/nodes")["nodes"]] == drained == [False] * 3
+    assert not any(node["drain"] for node in desk.asked("/nodes")["nodes"])
     page.open()
     page.until("it is live", "document.querySelector('[data-connection=live]') !== null")
 
 
 def test_an_invalidation_shows_whom_it_waits_for(desk: Desk) -> None:
     page = desk.page
+    desk.read_as("all")
     page.show("invalidations?distribution=ESITE")
     page.until("the form", "document.querySelector('textarea[name=paths]') !== null")
-    kill(desk.roles["NRT57"])
+    desk.lose_an_edge()
     page.browser.evaluate(
         "document.querySelector('textarea[name=paths]').value = given[0]", "/about.html*"
     )
@@ -225,6 +262,7 @@ def test_no_view_keeps_anybody_out(desk: Desk, theme: str) -> None:
 
 def test_an_edge_that_was_killed_turns_red(desk: Desk) -> None:
     page = desk.page
+    desk.lose_an_edge()
     page.show("nodes")
     row = "tr.lost[data-row^=edge-NRT57-1]"
     page.until("it is lost", "document.querySelector(given[0]) !== null", row)

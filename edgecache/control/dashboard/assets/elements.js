@@ -266,13 +266,13 @@ const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize
 
 function plotOptions(chart, width, span, onCursor) {
   const axis = {stroke: color("muted"), font: `${0.79 * rem()}px ${FONT}`, ticks: {show: false}, gap: 4};
-  const at = (s) => (span > 2 * DAY_S ? day(s).replace(/,? \d{4}/, "") : clock(s).slice(0, span > 600 ? 5 : 8));
+  const at = (s) => (span > 2 * DAY_S ? day(s).replace(/,? \d{4}/, "") : clock(s).slice(0, s % 60 ? 8 : 5));
   const each = (show) => (_, ticks) => ticks.map((tick) => (tick === null ? "" : show(tick)));
   return {
     width, height: CHART_REM * rem(), padding: [8, 16, 0, 0], legend: {show: false},
     scales: {y: {distr: chart.log ? 3 : 1, range: scaleRange(chart)}},
     axes: [
-      {...axis, values: each(at), grid: {show: false}, size: 1.8 * rem(), space: 5 * rem()},
+      {...axis, values: each(at), grid: {show: false}, size: 1.8 * rem(), space: 3.6 * rem()},
       {...axis, values: each(chart.format), grid: {stroke: color("grid"), width: 1}, space: 2.3 * rem(),
         size: (_, shown) => 12 + 0.47 * rem() * Math.max(...(shown ?? [""]).map((text) => text.length))},
     ],

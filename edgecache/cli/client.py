@@ -65,6 +65,17 @@ def control_of(path: Path) -> ControlAccess:
     return here
 
 
+def controls_of(path: Path) -> list[ControlAccess]:
+    """The way to each control of the installation that is named, as `control_of` has it."""
+    first = control_of(path)
+    urls = [first.url, *first.others]
+    if first.socket and len(named := control_urls(load_config(path))) > 1:
+        urls = list(named)  # a socket file leads to one of them: which one, it does not say
+        token = operator_token(load_config(path))
+        first = ControlAccess(urls[0], "", token, None, os.environ.get(CA_ENV, ""))
+    return [replace(first, url=url, others=()) for url in dict.fromkeys(urls)]
+
+
 def _with_secrets_of(path: Path, control: ControlAccess) -> ControlAccess:
     token = operator_token(load_config(path))
     return replace(control, token=token)

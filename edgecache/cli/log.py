@@ -5,13 +5,14 @@ Law: what came from viewers and origins is shown, never obeyed by a terminal.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote
 
 import typer
 
-from edgecache.cli.client import control_of
+from edgecache.cli.client import controls_of
 from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, fail, printable, refuse
 
 if TYPE_CHECKING:
@@ -49,14 +50,14 @@ def log(
     """Show requests as they come, those that a filter chooses; or one request through all tiers."""
     if bool(request_id) == follow:
         refuse(["say -f to follow requests as they come, or --request-id ID to see one of them"])
-    control = control_of(config)
+    controls = controls_of(config)
     wish: dict[str, Any] = {"filter": filter, "percent": sample, "tier": tier}
     if fields:
         wish["fields"] = [name.strip() for name in fields.split(",")]
     if request_id:
-        run(_show_one(control, request_id, as_json=as_json))
+        run(_show_one(controls, request_id, as_json=as_json))
     else:
-        run(_follow(control, wish, count, plain=bool(fields), as_json=as_json))
+        run(_follow(controls, wish, count, plain=bool(fields), as_json=as_json))
 
 
 def run(work: Any) -> None:
@@ -69,10 +70,15 @@ def run(work: Any) -> None:
 
 
 async def _follow(
-    control: ControlAccess, wish: dict[str, Any], count: int, *, plain: bool, as_json: bool
+    controls: Sequence[ControlAccess],
+    wish: dict[str, Any],
+    count: int,
+    *,
+    plain: bool,
+    as_json: bool,
 ) -> None:
     shown = 0
-    async for lines in log_lines(control, wish):
+    async for lines in log_lines(controls, wish):
         for row in lines.rows:
             typer.echo(_line(lines.fields, row, plain=plain, as_json=as_json))
             shown += 1
@@ -82,13 +88,56 @@ async def _follow(
             typer.echo(f"edgecache: {lines.lost} more are not shown", err=True)
 
 
-async def log_lines(control: ControlAccess, wish: dict[str, Any]) -> AsyncIterator[LogLines]:
-    """What a reader gets, for good; begun anew where control forgot it. Exit code 1 if refused."""
+async def log_lines(
+    controls: Sequence[ControlAccess], wish: dict[str, Any]
+) -> AsyncGenerator[LogLines, None]:
+    """What a reader of all these controls gets, for good. Exit code 1 if each refuses it."""
+    import asyncio
+
+    alone, left = len(controls) == 1, len(controls)
+    # Of each control one answer, and then its end (None), or the defect that ends all.
+    waiting: asyncio.Queue[tuple[LogLines | Exception | None, asyncio.Semaphore]]
+    waiting = asyncio.Queue(2 * left)
+
+    async def read(control: ControlAccess) -> None:
+        room = asyncio.Semaphore(1)  # of its own: none waits for another that is quick
+        try:
+            async with aclosing(_lines_of(control, wish, alone=alone)) as reading:
+                async for lines in reading:
+                    await room.acquire()
+                    waiting.put_nowait((lines, room))
+        except typer.Exit:  # it was told why
+            waiting.put_nowait((None, room))
+        except Exception as error:
+            waiting.put_nowait((error, room))
+
+    tasks = [asyncio.create_task(read(control)) for control in controls]
+    try:
+        while left:
+            lines, room = await waiting.get()
+            room.release()
+            if isinstance(lines, Exception):
+                raise lines
+            if lines is None:
+                left -= 1
+            else:
+                yield lines
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    raise typer.Exit(1)
+
+
+async def _lines_of(
+    control: ControlAccess, wish: dict[str, Any], *, alone: bool
+) -> AsyncGenerator[LogLines, None]:
+    """What one control has; a reader that it forgot is begun anew."""
     import asyncio
 
     from edgecache.cli.client import NotAnsweredError
 
-    report, away = await begin_reader(control, wish), False
+    report, away = await begin_reader(control, wish, alone=alone), False
     try:
         while True:
             try:
@@ -101,15 +150,19 @@ async def log_lines(control: ControlAccess, wish: dict[str, Any]) -> AsyncIterat
                 await asyncio.sleep(AGAIN_S)
                 continue
             if lines is None:
-                report = await begin_reader(control, wish)
+                report = await begin_reader(control, wish, alone=alone)
                 continue
             yield lines
     finally:
         await end_reader(control, report.id)
 
 
-async def begin_reader(control: ControlAccess, wish: dict[str, Any]) -> LogReaderReport:
-    """A reader at control. Exit code 1 where it is refused; nodes that are not seen are told."""
+async def begin_reader(
+    control: ControlAccess, wish: dict[str, Any], *, alone: bool = True
+) -> LogReaderReport:
+    """A reader at control. Exit code 1 where it is refused; nodes that are not seen are told where
+    no other control is asked for them.
+    """
     import json
 
     import msgspec
@@ -124,10 +177,10 @@ async def begin_reader(control: ControlAccess, wish: dict[str, Any]) -> LogReade
     except NotAnsweredError as error:
         fail(str(error))
     report = msgspec.json.decode(answer.body, type=LogReaderReport)
-    if report.elsewhere:
+    if report.elsewhere and alone:
         names = ", ".join(map(printable, report.elsewhere))
         typer.echo(f"edgecache: not seen here, they follow another control: {names}", err=True)
-    if not report.nodes:
+    if not report.nodes and alone:
         typer.echo("edgecache: no process reports to this control now", err=True)
     return report
 
@@ -190,14 +243,34 @@ def shown(value: str) -> str:
     return printable(unquote(value, errors="backslashreplace"))
 
 
-async def _show_one(control: ControlAccess, request_id: str, *, as_json: bool) -> None:
-    """One request at every tier, once every process has looked, or LOOK_S_MAX are over."""
+async def _show_one(controls: Sequence[ControlAccess], request_id: str, *, as_json: bool) -> None:
+    """One request at every tier, as the processes of all controls have it."""
     import asyncio
     import json
 
+    alone = len(controls) == 1
+    looks = [_rows_of(one, request_id, alone=alone) for one in controls]
+    answers = await asyncio.gather(*looks, return_exceptions=not alone)
+    rows = [row for answer in answers if isinstance(answer, list) for row in answer]
+    if not rows:
+        fail(f"no process has {printable(request_id)} in its log")
+    rows = in_order(rows)
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    for line in request_tree(rows):
+        typer.echo(line)
+
+
+async def _rows_of(control: ControlAccess, request_id: str, *, alone: bool) -> list[dict[str, str]]:
+    """Its records at the processes that follow one control, once every one of them has looked, or
+    LOOK_S_MAX are over.
+    """
+    import asyncio
+
     from edgecache.cli.client import NotAnsweredError
 
-    report = await begin_reader(control, {"request_id": request_id})
+    report = await begin_reader(control, {"request_id": request_id}, alone=alone)
     waited_for, rows = set(report.nodes), list[dict[str, str]]()
     try:
         async with asyncio.timeout(LOOK_S_MAX):
@@ -214,14 +287,7 @@ async def _show_one(control: ControlAccess, request_id: str, *, as_json: bool) -
         fail(str(error))
     finally:
         await end_reader(control, report.id)
-    if not rows:
-        fail(f"no process has {printable(request_id)} in its log")
-    rows = in_order(rows)
-    if as_json:
-        typer.echo(json.dumps(rows))
-        return
-    for line in request_tree(rows):
-        typer.echo(line)
+    return rows
 
 
 def in_order(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgecache.cli.client import control_of
+from edgecache.cli.client import controls_of
 from edgecache.cli.log import Filter, Sample, Tier, log_lines, run, shown
 from edgecache.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, print_json, refuse
 from edgecache.cli.stats import format_size
@@ -88,11 +88,11 @@ def _look(config: Any, wish: dict[str, Any], seconds: float, told: Any) -> None:
     """Add up for so many seconds, then tell; 0: tell again and again on a terminal, until ended."""
     if not seconds and not sys.stdout.isatty():
         refuse(["this is no terminal: --once or --json tells it once"])
-    control = control_of(config)
-    run(_look_once(control, wish, seconds, told) if seconds else _look_live(control, wish, told))
+    controls = controls_of(config)
+    run(_look_once(controls, wish, seconds, told) if seconds else _look_live(controls, wish, told))
 
 
-async def _look_once(control: Any, wish: dict[str, Any], seconds: float, told: Any) -> None:
+async def _look_once(controls: Any, wish: dict[str, Any], seconds: float, told: Any) -> None:
     import asyncio
     import time
 
@@ -101,7 +101,7 @@ async def _look_once(control: Any, wish: dict[str, Any], seconds: float, told: A
     total, began = TrafficSummary(), time.monotonic()
     try:
         async with asyncio.timeout(seconds):
-            async for lines in log_lines(control, wish):
+            async for lines in log_lines(controls, wish):
                 if lines.summary is not None:
                     total.merge(lines.summary)
     except TimeoutError:
@@ -114,7 +114,7 @@ async def _look_once(control: Any, wish: dict[str, Any], seconds: float, told: A
         print_json(said)
 
 
-async def _look_live(control: Any, wish: dict[str, Any], told: Any) -> None:
+async def _look_live(controls: Any, wish: dict[str, Any], told: Any) -> None:
     import time
 
     from rich.live import Live
@@ -124,7 +124,7 @@ async def _look_live(control: Any, wish: dict[str, Any], told: Any) -> None:
 
     total, began = TrafficSummary(), time.monotonic()
     with Live(Text("waiting for requests"), screen=True, auto_refresh=False) as live:
-        async for lines in log_lines(control, wish):
+        async for lines in log_lines(controls, wish):
             if lines.summary is not None:
                 total.merge(lines.summary)
             said = told(total, time.monotonic() - began)

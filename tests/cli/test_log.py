@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from edgecache.cli.log import _line, in_order, read_lines, request_tree, shown
+from edgecache.cli.client import controls_of
+from edgecache.cli.log import _line, in_order, log_lines, read_lines, request_tree, shown
 from edgecache.cli.main import app
 from edgecache.cluster.client import ControlAnswer, ControlQuestion
 from edgecache.cluster.control_access import ControlAccess
@@ -106,3 +108,70 @@ def test_who_is_not_admitted_any_more_is_told_and_does_not_ask_for_ever(
     with pytest.raises(typer.Exit):
         asyncio.run(read_lines(ControlAccess("http://control.test"), "r1"))
     assert f"answered {status}: it does not admit us any more" in capsys.readouterr().err
+
+
+class Controls:
+    """Two controls, each with a node of its own; those of `away` are out of reach."""
+
+    def __init__(self, *away: str) -> None:
+        self.away = away
+        self.ended: list[str] = []
+
+    async def __call__(self, control: ControlAccess, question: ControlQuestion) -> ControlAnswer:
+        name = control.url.removeprefix("http://")
+        if name in self.away:
+            raise OSError("out of reach")
+        if question.method == "DELETE":
+            self.ended.append(name)
+            return ControlAnswer(200, {}, b"{}")
+        if question.method == "POST":
+            report = {"id": "r", "fields": ["node"], "nodes": [name], "elsewhere": ["other"]}
+            return ControlAnswer(201, {}, json.dumps(report).encode())
+        lines = {"fields": ["node"], "rows": [[name]], "lost": 0, "nodes": [name]}
+        return ControlAnswer(200, {}, json.dumps(lines).encode())
+
+
+BOTH = [ControlAccess("http://one"), ControlAccess("http://two")]
+
+
+async def seen(controls: list[ControlAccess], wanted: set[str]) -> set[str]:
+    nodes: set[str] = set()
+    reading = log_lines(controls, {})
+    async for lines in reading:
+        nodes |= {row[0] for row in lines.rows}
+        if nodes >= wanted:
+            break
+    await reading.aclose()
+    return nodes
+
+
+def test_a_reader_reads_at_all_controls(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    controls = Controls()
+    monkeypatch.setattr("edgecache.cluster.client.put_question", controls)
+    assert asyncio.run(seen(BOTH, {"one", "two"})) == {"one", "two"}
+    assert sorted(controls.ended) == ["one", "two"]
+    assert capsys.readouterr().err == "", "those elsewhere are asked for, too"
+    asyncio.run(seen(BOTH[:1], {"one"}))
+    assert "not seen here, they follow another control: other" in capsys.readouterr().err
+
+
+def test_a_control_that_is_away_costs_its_nodes_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("edgecache.cluster.client.put_question", Controls("two"))
+    assert asyncio.run(seen(BOTH, {"one"})) == {"one"}
+    assert "out of reach" in capsys.readouterr().err
+    monkeypatch.setattr("edgecache.cluster.client.put_question", Controls("one", "two"))
+    with pytest.raises(typer.Exit):
+        asyncio.run(seen(BOTH, {"one"}))
+
+
+def test_each_named_control_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGECACHE_CONTROL", "127.0.0.1:1,127.0.0.1:2,127.0.0.1:1")
+    monkeypatch.setenv("EDGECACHE_TOKEN", "t")
+    found = controls_of(Path("none.toml"))
+    assert [(one.url, one.token, one.others) for one in found] == [
+        ("http://127.0.0.1:1", "t", ()), ("http://127.0.0.1:2", "t", ()),
+    ]  # fmt: skip

@@ -26,6 +26,9 @@ listen = "127.0.0.1:8081"
 [[locations]]
 name = "NRT57"
 listen = "127.0.0.1:8082"
+[dns]
+listen = ["127.0.0.1:5300"]
+name_servers = ["ns1.example.com"]
 [bucket]
 listen = "127.0.0.1:8070"
 folder = "bucket"

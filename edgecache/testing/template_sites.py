@@ -54,9 +54,11 @@ def read_documents(
         raise RefusedDocumentError(source, [(error.strerror or str(error)).lower()]) from None
     except MigrationError as error:
         raise RefusedDocumentError(source, error.problems) from None
-    stores = [*found.of(ResourceKind.KEY_VALUE_STORE)]
-    if stores:
-        told = [f"{one.place}: a test has no key value stores" for one in stores]
+    stores = found.of(ResourceKind.KEY_VALUE_STORE)
+    told = [f"{one.place}: a test has no key value stores" for one in stores]
+    for each in found.lambda_functions.values():
+        told.append(f"{each.place}: a test has no Lambda functions")
+    if told:
         raise RefusedDocumentError(source, told)
     return found
 

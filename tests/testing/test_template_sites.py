@@ -113,7 +113,7 @@ def test_parameters_conditions_and_maps(edgecache: Edgecache) -> None:
     ("name", "said"),
     [
         ("static-site", "Site"),
-        ("edge-lambda", "give it by --value Auth"),
+        ("edge-lambda", "a test has no Lambda functions"),
         ("web-acl-and-log", "WebACLId"),
         ("key-value-store", "RedirectsE80BB6C8: a test has no key value stores"),
     ],

@@ -8,6 +8,7 @@ nothing for viewers; what would change something is a problem, and then nothing 
     resource_documents  resources of every kind, by the id that others name them by
     api_document        values of templates and states as CloudFront's API has them
     template_values     parameters, conditions and intrinsic functions of a template
+    template_lambda     Lambda functions that a template's behaviors name
     template            a template to resource documents
     terraform_state     a state to resource documents
     live_account        a distribution of an account, with all it names

@@ -119,6 +119,9 @@ class AccountUpdate:
             if one.config["Items"]:
                 said = "what a store holds is not written over the API: import it --into a folder"
                 documents.problems.append(Problem(one.place, said))
+        for function in documents.lambda_functions.values():
+            said = "Lambda functions are the file's to say: import it --into a folder"
+            documents.problems.append(Problem(function.place, said))
         documents.raise_problems()
         changes: list[ResourceChange] = []
         place = ""

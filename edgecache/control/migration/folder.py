@@ -23,6 +23,7 @@ from edgecache.config.site_file import toml
 from edgecache.control.cloudfront.resource_types import BY_KIND
 from edgecache.control.migration.resource_documents import (
     Document,
+    LambdaDocument,
     MigrationError,
     ResourceDocument,
     ResourceDocuments,
@@ -138,6 +139,10 @@ def _files(documents: ResourceDocuments, settings: FolderSettings) -> Iterator[t
         table, files = _table(one)
         lines += ["", *table]
         yield from files
+    for function in documents.lambda_functions.values():
+        table, files = _lambda_function(function)
+        lines += ["", *table]
+        yield from files
     yield MAIN, "".join(f"{line}\n" for line in lines)
 
 
@@ -202,6 +207,21 @@ def _function(one: ResourceDocument) -> tuple[list[str], list[tuple[str, str]]]:
         *([f"key_value_stores = [{', '.join(map(toml, ids))}]"] if ids else []),
     ]
     return table, [(path, one.config["FunctionCode"])]
+
+
+def _lambda_function(one: LambdaDocument) -> tuple[list[str], list[tuple[str, str]]]:
+    folder = one.folder or f"lambda_functions/{_file_name(one.name)}"
+    suffix = "py" if one.runtime == "python" else "js"
+    table = [
+        "[[lambda_functions]]",
+        f"name = {toml(one.name)}",
+        f"runtime = {toml(one.runtime)}",
+        f"folder = {toml(folder)}",
+        f"handler = {toml(one.handler)}",
+        f"timeout_s = {one.timeout_s}",
+        f"memory_mb = {one.memory_mb}",
+    ]
+    return table, [] if one.folder else [(f"{folder}/index.{suffix}", one.code)]
 
 
 def _store(one: ResourceDocument) -> tuple[list[str], list[tuple[str, str]]]:

@@ -51,6 +51,20 @@ class ResourceDocument:
         return str(self.config.get("Name", ""))
 
 
+@dataclass(frozen=True, slots=True)
+class LambdaDocument:
+    """A version of a Lambda function: its code as text, inline, or else the folder it is in."""
+
+    name: str
+    runtime: str  # nodejs or python
+    handler: str
+    timeout_s: int
+    memory_mb: int
+    place: str
+    code: str = ""
+    folder: str = ""
+
+
 @dataclass(slots=True)
 class ResourceDocuments:
     """All that is taken over of one source, in the order it stands there."""
@@ -59,6 +73,7 @@ class ResourceDocuments:
     resources: list[ResourceDocument] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     left_out: list[Problem] = field(default_factory=list)
+    lambda_functions: dict[str, LambdaDocument] = field(default_factory=dict)  # by name
 
     def of(self, kind: ResourceKind) -> Iterator[ResourceDocument]:
         """Those of a kind."""

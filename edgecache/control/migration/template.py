@@ -25,6 +25,7 @@ from edgecache.control.migration.resource_documents import (
     ResourceDocuments,
     behaviors_of,
 )
+from edgecache.control.migration.template_lambda import version_arn
 from edgecache.control.migration.template_values import NOTHING, TemplateValues
 from edgecache.control.state.resources import ResourceKind
 
@@ -256,6 +257,9 @@ class _TemplateReader:
         kind = self._resources[id].get("Type")
         if kind == "AWS::S3::Bucket":
             return self._bucket(id, attribute)
+        if kind == "AWS::Lambda::Version" and attribute in ("", "FunctionArn"):
+            evaluate, given = self._values.value, self._values.attributes
+            return version_arn(id, self._resources, evaluate, given, self._documents)
         name = str(kind).removeprefix(_CLOUDFRONT)
         if name in TYPES and attribute in ("", "Id"):
             return id

@@ -210,8 +210,25 @@ def test_what_is_no_template(text: str, said: str) -> None:
         read_template_file(text, "site")
 
 
-def test_a_lambda_function_is_named_by_what_is_missing() -> None:
-    template = read_template_file((TEMPLATES / "edge-lambda.json").read_text(), "edge-lambda.json")
-    found = read_template(template, "edge-lambda.json", parameters={}, attributes={})
-    assert len(found.problems) == 1
-    assert "(AWS::Lambda::Version): give it by --value" in found.problems[0].message
+def test_a_lambda_function_whose_code_is_elsewhere(tmp_path: Path) -> None:
+    text = (TEMPLATES / "edge-lambda.json").read_text()
+    template = read_template_file(text, "edge-lambda.json")
+    (id,) = (
+        name for name, one in template["Resources"].items()
+        if one["Type"] == "AWS::Lambda::Function"
+    )  # fmt: skip
+    code = {"S3Bucket": {"Fn::Sub": "cdk-${AWS::AccountId}"}, "S3Key": "k"}
+    template["Resources"][id]["Properties"] |= {
+        "Code": code, "Runtime": "java21", "Timeout": "soon",
+    }  # fmt: skip
+    found = read_template(template, "x", parameters={}, attributes={})
+    assert sorted(map(str, found.problems)) == [
+        f"{id}.Code: its code is in S3: give its folder by --value {id}.Code=FOLDER",
+        f'{id}.Runtime: "java21" is neither Node.js nor Python',
+        f'{id}.Timeout: "soon" is no number',
+    ]
+    template["Resources"][id]["Properties"] |= {"Runtime": "python3.13", "Timeout": "5"}
+    given = {f"{id}.Code": str(tmp_path)}
+    found = read_template(template, "x", parameters={}, attributes=given)
+    assert found.problems == []
+    assert found.lambda_functions["auth"].folder == str(tmp_path)

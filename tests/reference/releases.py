@@ -7,9 +7,9 @@ from pathlib import Path
 
 FIRST = "0.1.0"
 LATER: dict[tuple[str, str], str] = {
-    ("Tracing", "otlp_endpoint"): "Unreleased",
-    ("Tracing", "otlp_headers"): "Unreleased",
-    ("Tracing", "otlp_ca_file"): "Unreleased",
+    ("Tracing", "otlp_endpoint"): "0.2.0",
+    ("Tracing", "otlp_headers"): "0.2.0",
+    ("Tracing", "otlp_ca_file"): "0.2.0",
 }
 """Fields that came after it, by model and name: the version that had them first."""
 

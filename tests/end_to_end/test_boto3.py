@@ -134,6 +134,11 @@ def deployed(client: Any, id: str) -> None:
     waiter.wait(Id=id, WaiterConfig=POLLS)
 
 
+def completed(client: Any, distribution: str, id: str) -> None:
+    waiter = client.get_waiter("invalidation_completed")
+    waiter.wait(DistributionId=distribution, Id=id, WaiterConfig=POLLS)
+
+
 def test_an_invalidation_removes_it_everywhere(place: Place, client: Any) -> None:
     made = client.create_distribution(DistributionConfig=place.site("two"))["Distribution"]
     id, domain = made["Id"], made["DomainName"]
@@ -142,8 +147,7 @@ def test_an_invalidation_removes_it_everywhere(place: Place, client: Any) -> Non
     assert wait_for("a hit on either worker", lambda: place.cached(domain) == "Hit")
     batch = {"Paths": {"Quantity": 1, "Items": [place.path]}, "CallerReference": "1"}
     one = client.create_invalidation(DistributionId=id, InvalidationBatch=batch)["Invalidation"]
-    waiter = client.get_waiter("invalidation_completed")
-    waiter.wait(DistributionId=id, Id=one["Id"], WaiterConfig=POLLS)
+    completed(client, id, one["Id"])
     assert place.cached(domain) == "Miss"
     listed = client.list_invalidations(DistributionId=id)["InvalidationList"]["Items"]
     assert [(item["Id"], item["Status"]) for item in listed] == [(one["Id"], "Completed")]
@@ -185,7 +189,7 @@ def test_a_policy_of_the_api_is_what_viewers_get(place: Place, client: Any) -> N
     assert (answer.status, answer.fields["x-made-by"]) == (200, "a test")
 
 
-def test_awss_command_line(place: Place, tmp_path: Path) -> None:
+def test_awss_command_line(place: Place, client: Any, tmp_path: Path) -> None:
     def cli(*arguments: str, works: bool = True) -> Any:
         try:
             found, told, said = aws(place.control, place.key, tmp_path, *arguments)
@@ -198,14 +202,16 @@ def test_awss_command_line(place: Place, tmp_path: Path) -> None:
     config.write_text(json.dumps(place.site("awscli")))
     made = cli("create-distribution", "--distribution-config", "file://dist.json")
     id, domain = made["Distribution"]["Id"], made["Distribution"]["DomainName"]
+    deployed(client, id)  # where the first poll of `wait` comes too early it waits for a minute
     cli("wait", "distribution-deployed", "--id", id)
     assert place.statuses(domain) == [200, 200]
     simple = cli("create-distribution", "--origin-domain-name", "bucket.s3.amazonaws.com",
                  "--default-root-object", "index.html")  # fmt: skip
     assert simple["Distribution"]["DistributionConfig"]["DefaultRootObject"] == "index.html"
     one = cli("create-invalidation", "--distribution-id", id, "--paths", "/*", "/b")
-    cli("wait", "invalidation-completed", "--distribution-id", id, "--id",
-        one["Invalidation"]["Id"])  # fmt: skip
+    invalidation = one["Invalidation"]["Id"]
+    completed(client, id, invalidation)
+    cli("wait", "invalidation-completed", "--distribution-id", id, "--id", invalidation)
     arn = made["Distribution"]["ARN"]
     cli("tag-resource", "--resource", arn, "--tags", "Items=[{Key=a,Value=b}]")
     assert cli("list-tags-for-resource", "--resource", arn)["Tags"]["Items"] == [
@@ -220,7 +226,7 @@ def test_awss_command_line(place: Place, tmp_path: Path) -> None:
     assert "PreconditionFailed" in cli(
         "delete-distribution", "--id", id, "--if-match", read["ETag"], works=False
     )
-    cli("wait", "distribution-deployed", "--id", id)
+    deployed(client, id)
     cli("delete-distribution", "--id", id, "--if-match", etag)
     assert "NoSuchDistribution" in cli("get-distribution", "--id", id, works=False)
     assert "NotImplemented" in cli("list-streaming-distributions", works=False)

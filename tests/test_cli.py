@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,7 +70,8 @@ def test_what_is_hardly_meant_is_a_warning(tmp_path: Path) -> None:
     file.write_text("\n".join([start + table + policy, *lines]))
     code, out, _ = run("check", str(file))
     assert code == 0
-    assert out.startswith("warning: distributions[0].default_behavior.cache_policy.cookies: ")
+    place = r"x\.toml:\d+:1: distributions\[0\]\.default_behavior\.cache_policy\.cookies: "
+    assert re.match(f"warning: {place}", out)
 
 
 def test_every_problem_of_a_bad_file_is_told(tmp_path: Path) -> None:
@@ -80,8 +82,8 @@ def test_every_problem_of_a_bad_file_is_told(tmp_path: Path) -> None:
             2,
             "",
             f"edgecache: {file}: 2 problems\n"
-            "  zzz: unknown key\n"
-            "  limits.fields_max: 0 is outside 8 to 1000 fields\n",
+            "  x.toml:1:1: zzz: unknown key\n"
+            "  x.toml:3:1: limits.fields_max: 0 is outside 8 to 1000 fields\n",
         )
 
 

@@ -30,7 +30,7 @@ library=$tree/usr/lib/edgecache
 mkdir -p "$tree/usr/lib"
 "$python" -m venv --without-pip "$library"
 $pip --python "$library" install --no-index --find-links "$work/wheels" --no-compile \
-  "${wheel}[functions,http3,postgresql]"
+  "${wheel}[dns,functions,http3,postgresql]"
 rm -f "$library"/bin/[Aa]ctivate* "$library"/lib/python3.*/site-packages/edgecache-*/direct_url.json
 sed -i '/direct_url.json/d' "$library"/lib/python3.*/site-packages/edgecache-*/RECORD
 grep -rlIF "$tree" "$library" | xargs -r sed -i "s|$tree||g"

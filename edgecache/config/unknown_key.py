@@ -17,6 +17,7 @@ from edgecache.config.base import Model
 from edgecache.config.problems import quoted
 
 PLACES_MAX = 2  # told of one key
+ONE_LETTER = 0.93  # of likeness: a plural, a slip in a long word
 LIKENESS_MIN = 0.75
 NOT_OF_FILES = ("unavailable", "releases", "kept")  # control's to say
 # Words of CloudFront's JSON whose names here are not the same in snake case, and others' words; of
@@ -68,6 +69,9 @@ def unknown_key(key: str, known: Iterable[str], whole: type[Model]) -> str:
     for word in words:
         if word in here:
             return f"unknown key (did you mean {quoted(word)}?)"
+    nearly = difflib.get_close_matches(key, here, n=1, cutoff=ONE_LETTER)
+    if nearly:  # rather than what is spelled so elsewhere
+        return f"unknown key (did you mean {quoted(nearly[0])}?)"
     every: dict[str, dict[str, None]] = {}
     for name, place in _keys(whole, ""):
         every.setdefault(name, {})[place] = None

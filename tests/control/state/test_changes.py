@@ -29,7 +29,9 @@ BY_ANN = Authorship("ann", "x")
 SHOWN = {
     "tags", "trusted_signers", "cache_control_rules",
     "secret_headers",  # where a value stands, `env:NAME`, not what it is
+    "otlp_headers",  # the same
     "origin_map",  # addresses, without users
+    "server_addresses", "latencies", "cidr_collections",  # DNS: places and networks
 }  # fmt: skip
 
 

@@ -52,7 +52,9 @@ Listen = Annotated[
 Locations = Annotated[
     list[str] | None, typer.Option(help="A location's name, several times; LHR50 and NRT57.")
 ]
-Load = Annotated[str, typer.Option(help="[ID=]FILE.json of create-distribution, or a FILE.toml.")]
+Load = Annotated[
+    str, typer.Option(help="[ID=]FILE.json of create-distribution, a template, or FILE.toml.")
+]
 OriginMap = Annotated[
     list[str] | None,
     typer.Option(metavar="PATTERN=URL", help="Connect origins of these names elsewhere."),

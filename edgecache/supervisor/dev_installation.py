@@ -28,6 +28,7 @@ from edgecache.supervisor.child import Child
 
 FOLDER = "dev"  # below the folder that is named: all in it is removed at a start
 FILE = "dev.toml"
+IMPORTED = "template"  # the folder that is made of one
 CONTROL = "127.0.0.1:8090"
 LOCATIONS = ("LHR50", "NRT57")
 PORT_FIRST = 8080  # of the first location; the others follow it
@@ -50,7 +51,7 @@ class DevOptions:
     listen: Sequence[str] = ()
     locations: Sequence[str] = LOCATIONS
     names: Sequence[str] = ()  # Hosts that control is asked by, beside those of loopback
-    load: str = ""  # [ID=]FILE.json, or FILE.toml
+    load: str = ""  # [ID=]FILE.json, FILE.toml, or a template
     seed: int | None = None
     public: bool = False  # whether other machines may reach it
 
@@ -167,12 +168,42 @@ def _loaded_file(options: DevOptions, folder: Path) -> Path:
     if document is not None and document.suffix == ".toml" and not equals:
         return document
     text = "# Made by `edgecache dev`, anew at each of its starts.\n"
+    if document is not None and not equals and _is_template(document):
+        (folder / FILE).write_text(text, encoding="utf-8")
+        return _imported(document, folder / IMPORTED)
     if document is not None:
         id = id or "".join(one for one in document.stem if one.isalnum() or one in "-_")
         text += f"[[distributions]]\nid = {toml(id)}\nfile = {toml(str(document))}\n"
     file = folder / FILE
     file.write_text(text, encoding="utf-8")
     return file
+
+
+def _is_template(document: Path) -> bool:
+    """Whether it is one of CloudFormation, rather than CloudFront's document. OSError."""
+    if document.suffix in (".template", ".yaml", ".yml"):
+        return True
+    try:
+        found = json.loads(document.read_bytes())
+    except (ValueError, RecursionError):  # who loads it says what is wrong
+        return False
+    return isinstance(found, dict) and "Resources" in found
+
+
+def _imported(template: Path, folder: Path) -> Path:
+    """The file of a template's import, as `edgecache import` makes it. DevOptionsError, OSError."""
+    from edgecache.control.migration.folder import MAIN, FolderSettings, write_folder
+    from edgecache.control.migration.resource_documents import MigrationError
+    from edgecache.control.migration.template import read_template, read_template_file
+
+    try:
+        read = read_template_file(template.read_text("utf-8", "replace"), template.name)
+        documents = read_template(read, template.name, parameters={}, attributes={})
+        write_folder(documents, folder, FolderSettings(), replace=False)
+    except MigrationError as error:
+        hint = "where it needs values: edgecache import FILE --into DIR, then --load DIR/" + MAIN
+        raise DevOptionsError([*str(error).splitlines(), hint]) from None
+    return folder / MAIN
 
 
 def _bound(text: str, sockets: dict[Address, list[socket.socket]]) -> TcpAddress:

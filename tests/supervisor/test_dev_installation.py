@@ -126,6 +126,33 @@ def test_a_file_of_ours_keeps_what_it_says_of_sites_alone(
     assert config.state_dir == str((tmp_path / "dev" / "state").resolve())
 
 
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+
+
+def test_a_template_of_cloudformation_is_imported(
+    tmp_path: Path, closed: list[DevInstallation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):  # anew at each start
+        file = TEMPLATES / "api-with-cache-policy.json"
+        config = loaded(DevOptions(tmp_path, load=str(file)), closed, monkeypatch)
+        (site,) = config.distributions
+        assert site.default_behavior.cache_policy is not None
+        assert [one.name for one in config.locations] == ["LHR50", "NRT57"]
+
+
+def test_what_a_template_lacks_is_told_with_its_logical_id(tmp_path: Path) -> None:
+    file = tmp_path / "site.template"
+    origin = {"Id": "o", "DomainName": {"Ref": "Nobody"}}
+    distribution = {"DistributionConfig": {"Enabled": True, "Origins": [origin]}}
+    resource = {"Type": "AWS::CloudFront::Distribution", "Properties": distribution}
+    file.write_text(json.dumps({"Resources": {"Site": resource}}))
+    with pytest.raises(DevOptionsError) as error:
+        install(DevOptions(tmp_path, load=str(file)))
+    assert error.value.lines[0].startswith("site.template: nothing is imported")
+    assert "Nobody" in str(error.value)
+    assert error.value.lines[-1].endswith("then --load DIR/edgecache.toml")
+
+
 def test_it_starts_empty_in_a_folder_of_its_own(
     tmp_path: Path, closed: list[DevInstallation]
 ) -> None:

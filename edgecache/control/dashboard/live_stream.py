@@ -64,7 +64,7 @@ class EventPublisher:
         """The newest event and its number, once that is beyond `number`; none of it in time:
         `number` again.
         """
-        if self.number <= number:
+        if self.number <= number and not self.is_closed:  # who comes late has nothing to wait for
             news = self._news
             try:
                 async with asyncio.timeout(wait_s):

@@ -21,7 +21,7 @@ _SCRIPT = """
 import {
   CloudFrontClient, CreateDistributionCommand, CreateInvalidationCommand,
   DeleteDistributionCommand, GetDistributionConfigCommand, GetInvalidationCommand,
-  ListStreamingDistributionsCommand, UpdateDistributionCommand, waitUntilDistributionDeployed,
+  GetMonitoringSubscriptionCommand, UpdateDistributionCommand, waitUntilDistributionDeployed,
   waitUntilInvalidationCompleted,
 } from "@aws-sdk/client-cloudfront";
 import {readFileSync} from "node:fs";
@@ -52,7 +52,7 @@ const invalidated = await send(
 told.paths = invalidated.Invalidation.InvalidationBatch.Paths.Items;
 told.completed = (await waitUntilInvalidationCompleted(
   wait, {DistributionId: Id, Id: invalidated.Invalidation.Id})).state;
-try { await send(new ListStreamingDistributionsCommand({})); } catch (error) {
+try { await send(new GetMonitoringSubscriptionCommand({DistributionId: Id})); } catch (error) {
   told.unsupported = [error.name, error.$metadata.httpStatusCode];
 }
 await waitUntilDistributionDeployed(wait, {Id});

@@ -229,7 +229,8 @@ def test_awss_command_line(place: Place, client: Any, tmp_path: Path) -> None:
     deployed(client, id)
     cli("delete-distribution", "--id", id, "--if-match", etag)
     assert "NoSuchDistribution" in cli("get-distribution", "--id", id, works=False)
-    assert "NotImplemented" in cli("list-streaming-distributions", works=False)
+    subscription = ("get-monitoring-subscription", "--distribution-id", id)
+    assert "NotImplemented" in cli(*subscription, works=False)
 
 
 def test_awss_sdk_for_javascript(place: Place) -> None:

@@ -67,7 +67,7 @@ def test_several_files_run_and_are_reloaded(
         wait_for("the other site is served", lambda: status("two.test") == 200)
         (parts / "30-bad.toml").write_text("brand = 3")
         up.signal(signal.SIGHUP)
-        up.await_said("conf.d/30-bad.toml: brand: expected text, got 3")
+        up.await_said("conf.d/30-bad.toml:1:1: brand: expected text, got 3")
         assert (status("one.test"), status("two.test")) == (200, 200)
     finally:
         assert up.stop() == 0, up.stderr

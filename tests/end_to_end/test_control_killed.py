@@ -32,7 +32,7 @@ from tests.end_to_end.installation import Installation, make_installation
 from tests.end_to_end.processes import Running, kill, listens
 
 WRITES = 200
-KILLS = 10
+KILLS = 6
 KILL_AFTER_S_MAX = 0.02  # a write takes about five milliseconds: before, inside and after one
 
 

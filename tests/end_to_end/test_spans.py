@@ -133,9 +133,14 @@ def test_an_exemplar_leads_to_a_span(up: Up, collector: Collector) -> None:
 
     wait_for("exemplars", shown)
     found = shown()
-    known = {(span.trace_id.hex(), span.span_id.hex()): span for _, span in collector.spans}
+
+    def known() -> dict[tuple[str, str], Any]:
+        return {(span.trace_id.hex(), span.span_id.hex()): span for _, span in collector.spans}
+
+    named = {(one.labels["trace_id"], one.labels["span_id"]) for _, one in found}
+    wait_for("spans of all exemplars", lambda: named <= known().keys())  # sent a batch later
     for bound, exemplar in found:
-        span = known[exemplar.labels["trace_id"], exemplar.labels["span_id"]]
+        span = known()[exemplar.labels["trace_id"], exemplar.labels["span_id"]]
         taken_s = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
         assert taken_s == pytest.approx(exemplar.value, abs=0.0011)
         assert exemplar.value <= bound

@@ -10,13 +10,12 @@ import json
 import re
 import subprocess
 import sys
-import time
 from bisect import bisect_left
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import accumulate, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from tests.end_to_end.installation import Up, make_installation, start_up
@@ -38,7 +37,7 @@ class SlowOrigin(BaseHTTPRequestHandler):
     wbufsize = 65_536
 
     def do_GET(self) -> None:
-        time.sleep(0.02 * (1 + next(TURNS) % 15))
+        Event().wait(0.02 * (1 + next(TURNS) % 15))
         self.send_response(200)
         self.send_header("Content-Length", "4")
         self.end_headers()
@@ -74,7 +73,7 @@ def main() -> int:
         up = start_up(made)
         by_wrk(up, Path(name), 2)  # connections to the origin are opened
         hist = made.start("hist", "--json", "--seconds", str(SECONDS))
-        time.sleep(HEARD_S)
+        Event().wait(HEARD_S)
         measured_s = by_wrk(up, Path(name), WRK_S)
         wait_for("the histogram", lambda: not hist.alive())
         told = json.loads(hist.stdout)["latencies"]["miss"]

@@ -26,10 +26,10 @@ from tests.packages.machine_root import (
 ROOT = Path(__file__).resolve().parent.parent.parent
 UNIT = "/usr/lib/systemd/system/edgecache.service"
 CONFIG = "/etc/edgecache/edgecache.toml"
+FILE = "/home/edgecache.deb"  # there: hidden from what `changed` tells
 ASK = "curl --silent --fail --max-time 20 -o /dev/null -D - http://127.0.0.1:8080/a"
 ORIGIN = (
-    "mkdir /tmp/www; echo hello > /tmp/www/a; touch -d 2020-01-01 /tmp/www/a;"
-    " exec python3 -m http.server 8000 -d /tmp/www"
+    'cd "$(mktemp -d)"; echo hello > a; touch -d 2020-01-01 a; exec python3 -m http.server 8000'
 )
 ACCOUNTS = [
     f"/etc/{name}"
@@ -63,7 +63,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def root(package: Path, tmp_path: Path) -> Iterator[MachineRoot]:
     made = made_root(tmp_path / "root", network=False)
-    shutil.copy(package, made.files / "tmp/edgecache.deb")
+    shutil.copy(package, made.files / FILE.lstrip("/"))
     yield made
     made.close()
 
@@ -92,7 +92,7 @@ def answered(root: MachineRoot) -> str:
 
 
 def test_it_is_installed_used_removed_and_purged(root: MachineRoot, tmp_path: Path) -> None:
-    told = root.run("dpkg -i /tmp/edgecache.deb")
+    told = root.run(f"dpkg -i {FILE}")
     assert f"name your origin in {CONFIG}" in told
     assert root.run("edgecache --version") == f"edgecache {__version__}\n"
     root.run("edgecache check --config " + CONFIG)
@@ -102,7 +102,7 @@ def test_it_is_installed_used_removed_and_purged(root: MachineRoot, tmp_path: Pa
     written = f"--config {CONFIG} --state-dir /var/lib/edgecache --force"
     root.run(f"edgecache init --origin http://127.0.0.1:8000 {written}")
     serve_once(root, tmp_path)
-    root.run("dpkg -i /tmp/edgecache.deb")  # once more: an upgrade
+    root.run(f"dpkg -i {FILE}")  # once more: an upgrade
     assert "http_port = 8000" in root.run(f"cat {CONFIG}")
     root.run("dpkg -r edgecache")
     assert CONFIG in root.changed()
@@ -119,9 +119,9 @@ def test_it_is_installed_used_removed_and_purged(root: MachineRoot, tmp_path: Pa
 
 
 def test_what_is_in_it_is_root_s_and_names_no_folder_it_was_built_in(root: MachineRoot) -> None:
-    listed = root.run("dpkg-deb --contents /tmp/edgecache.deb").splitlines()
+    listed = root.run(f"dpkg-deb --contents {FILE}").splitlines()
     assert {line.split()[1] for line in listed} == {"root/root"}
     assert [line for line in listed if line.split()[0][8] == "w" and line[0] != "l"] == []
-    root.run("dpkg -i /tmp/edgecache.deb")
+    root.run(f"dpkg -i {FILE}")
     with pytest.raises(CommandFailedError, match="exit code 1"):
-        root.run("grep -rIl -e /srv/edgecache -e /tmp/tmp /usr/lib/edgecache")
+        root.run("grep -rIl -e /srv/edgecache -e tmp/tmp /usr/lib/edgecache")

@@ -85,9 +85,10 @@ def test_control_is_reached_from_outside_by_the_environment(image: Image, tmp_pa
 def test_a_setting_that_the_environment_has_not_is_told_with_its_place(image: Image) -> None:
     with pytest.raises(CommandFailedError, match=r"site\.toml:\d+:1: state_dir: WHERE is not set"):
         image.run(
-            "edgecache init --origin http://127.0.0.1:1 -c /tmp/site.toml >&2 &&"
-            " sed -i 's|^state_dir = .*|state_dir = \"${WHERE}\"|' /tmp/site.toml &&"
-            " edgecache check -c /tmp/site.toml"
+            'cd "$(mktemp -d)" &&'
+            " edgecache init --origin http://127.0.0.1:1 -c site.toml >&2 &&"
+            " sed -i 's|^state_dir = .*|state_dir = \"${WHERE}\"|' site.toml &&"
+            " edgecache check -c site.toml"
         )
 
 

@@ -10,6 +10,7 @@ import hashlib
 from typing import Literal
 
 from edgecache.config.base import Model
+from edgecache.config.health_checks import HealthCheck
 
 CONTINENTS = frozenset({"AF", "AN", "AS", "EU", "NA", "OC", "SA"})
 UNKNOWN_COUNTRIES = frozenset({"BV", "CX", "EH", "HM"})
@@ -110,7 +111,7 @@ class DnsRecord(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A record set: its values as in a zone file, or what it is an alias of.
 
     Several of one name and type have an `id` each, and the members of one routing policy; one alone
-    may have none. An alias has no TTL of its own.
+    may have none. An alias has no TTL of its own. `health_check`: by its id, whether it is up.
     """
 
     name: str
@@ -126,6 +127,7 @@ class DnsRecord(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     geoproximity: DnsGeoproximity | None = None
     multivalue: bool = False
     cidr: DnsCidrLocation | None = None
+    health_check: str = ""
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -194,6 +196,7 @@ class DnsSettings(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     zones: tuple[DnsZoneSettings, ...] = ()
     transfer_keys: tuple[DnsTransferKey, ...] = ()
     cidr_collections: tuple[DnsCidrCollection, ...] = ()
+    health_checks: tuple[HealthCheck, ...] = ()
 
 
 def distribution_label(id: str, domain_name: str = "") -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from edgecache.config.dns import DnsGeoproximity, DnsRecord
+from edgecache.config.health_checks import HealthCheck
 from edgecache.config.model import (
     AccessLogging,
     AccessRule,
@@ -99,6 +100,7 @@ _PLACES: dict[type[Model], str] = {
     LambdaFunctionConfig: "lambda_functions[]",
     DnsSettings: "dns",
     DnsLocation: "dns.locations[]",
+    HealthCheck: "dns.health_checks[]",
     DnsRecord: "dns.zones[].records[]",
     DnsGeoproximity: "dns.zones[].records[].geoproximity",
 }

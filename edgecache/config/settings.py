@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from edgecache.config.base import GIB, KIB, MIB
 from edgecache.config.dns import DnsGeoproximity, DnsRecord
+from edgecache.config.health_checks import HealthCheck
 from edgecache.config.limit_settings import LIMIT_SETTINGS
 from edgecache.config.model import (
     AccessLogging,
@@ -85,6 +86,10 @@ SETTINGS: tuple[Setting, ...] = (
         120,
         "of a TCP connection on which nothing whole comes (RFC 7766 §6.2.3: a few seconds)",
     ),
+    Setting(HealthCheck, "port", "", 1, 65_535, "of TCP"),
+    Setting(HealthCheck, "interval_s", "seconds", 10, 30, "Route 53's: 10 or 30"),
+    Setting(HealthCheck, "failure_threshold", "answers", 1, 10, "in a row; Route 53's"),
+    Setting(HealthCheck, "health_threshold", "checks", 0, 256, "Route 53's; 0: always healthy"),
     Setting(DnsRecord, "ttl_s", "seconds", 0, DNS_TTL_S_MAX, "RFC 2181 §8"),
     Setting(DnsRecord, "weight", "parts", 0, 255, "Route 53's; 0: none while another is up"),
     Setting(

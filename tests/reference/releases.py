@@ -6,10 +6,17 @@ from functools import cache
 from pathlib import Path
 
 FIRST = "0.1.0"
+HEALTH_CHECK = (
+    "id", "type", "address", "host", "port", "path", "search_string", "interval_s",
+    "failure_threshold", "sni", "children", "health_threshold", "inverted", "disabled", "reach",
+)  # fmt: skip
 LATER: dict[tuple[str, str], str] = {
     ("Tracing", "otlp_endpoint"): "0.2.0",
     ("Tracing", "otlp_headers"): "0.2.0",
     ("Tracing", "otlp_ca_file"): "0.2.0",
+    ("DnsSettings", "health_checks"): "Unreleased",
+    ("DnsRecord", "health_check"): "Unreleased",
+    **dict.fromkeys((("HealthCheck", one) for one in HEALTH_CHECK), "Unreleased"),
 }
 """Fields that came after it, by model and name: the version that had them first."""
 

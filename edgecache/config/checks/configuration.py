@@ -19,6 +19,7 @@ from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.dns import check_dns
 from edgecache.config.checks.dns_zones import check_zones
 from edgecache.config.checks.functions import check_functions
+from edgecache.config.checks.health_checks import check_health_checks
 from edgecache.config.checks.key_value_stores import check_key_value_stores
 from edgecache.config.checks.keys import check_keys
 from edgecache.config.checks.lambda_functions import check_lambda_functions
@@ -100,6 +101,7 @@ def check(
     check_origin_map(config.origin_map, "origin_map", problems)
     check_dns(config, problems)
     check_zones(config, problems)
+    check_health_checks(config, problems)
     check_functions(config, problems)
     check_lambda_functions(config, problems)
     check_key_value_stores(config, problems)

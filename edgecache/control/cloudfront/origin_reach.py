@@ -7,7 +7,7 @@ calls the API. What is written is judged here, where a name leads by the nodes t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from edgecache.config.checks.configuration import own_addresses
@@ -51,29 +51,41 @@ def unreachable_origins(
                 yield f"distribution {one.id} (made over the API): {place}: {trouble}"
 
 
+def endpoint_trouble(host: str, ports: Collection[int], file: Config) -> str:
+    """Why the API may not have nodes connect to `host`, a name or an address, at these ports.
+
+    Empty: it may, or a name leads to an address that is judged when it is connected to.
+    """
+    private = file.control is not None and file.control.allow_private_origins
+    return _host_trouble(host, ports, private, Listeners(own_addresses(file)))
+
+
 def _trouble(origin: dict[str, Any], private: bool, listeners: Listeners) -> str:
     domain = origin["DomainName"]
     if domain.startswith(_UNIX):
         return "is a socket, which the configuration file alone may name"
-    folded = domain.lower().strip("[]").rstrip(".")
+    return _host_trouble(domain, _asked_ports(origin), private, listeners)
+
+
+def _host_trouble(host: str, ports: Collection[Any], private: bool, listeners: Listeners) -> str:
+    folded = host.lower().strip("[]").rstrip(".")
     if folded == "localhost" or folded.endswith(".localhost"):  # RFC 6761 §6.3
         folded = "127.0.0.1"
     try:
-        trouble = address_trouble(folded, "private") or _own(folded, origin, listeners)
+        own = any(isinstance(port, int) and listeners.has(folded, port) for port in ports)
+        trouble = address_trouble(folded, "private") or ("an address of our own" if own else "")
         if trouble:
             return f"is {trouble}, which no origin may have"
-        trouble = address_trouble(folded, origin_reach(domain, private))
+        trouble = address_trouble(folded, origin_reach(host, private))
     except ValueError:
         return ""  # a name: where it leads is seen when it is connected to
     return f"is {trouble}, which the API may not name: {_SETTING}" if trouble else ""
 
 
-def _own(address: str, origin: dict[str, Any], listeners: Listeners) -> str:
+def _asked_ports(origin: dict[str, Any]) -> set[Any]:
     ports = origin.get("CustomOriginConfig", {})
-    asked = {ports.get("HTTPPort", 80), ports.get("HTTPSPort", 443)}
     # The other port may never be asked; what it would find is seen when it is connected to.
     policy = ports.get("OriginProtocolPolicy")
     if policy in ("http-only", "https-only"):
-        asked = {ports.get("HTTPPort" if policy == "http-only" else "HTTPSPort")}
-    own = any(isinstance(port, int) and listeners.has(address, port) for port in asked)
-    return "an address of our own" if own else ""
+        return {ports.get("HTTPPort" if policy == "http-only" else "HTTPSPort")}
+    return {ports.get("HTTPPort", 80), ports.get("HTTPSPort", 443)}

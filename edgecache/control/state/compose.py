@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as copied
 from functools import partial
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from edgecache.config.aws.access import (
     read_public_key,
 )
 from edgecache.config.aws.document import DocumentError
+from edgecache.config.aws.health_checks import read_health_check
 from edgecache.config.aws.policies import (
     Policies,
     policies_of,
@@ -34,10 +36,12 @@ from edgecache.config.checks.access import check_access_named
 from edgecache.config.checks.configuration import check, check_bounds
 from edgecache.config.checks.policies import check_cache_policy, check_origin_request_policy
 from edgecache.config.checks.response_headers import check_response_headers_policy
+from edgecache.config.health_checks import HealthCheck
 from edgecache.config.model import (
     CachePolicy,
     Config,
     Distribution,
+    DnsSettings,
     KeyValueStoreConfig,
     OriginRequestPolicy,
     RealtimeLog,
@@ -72,11 +76,12 @@ PLACES = {
     ResourceKind.KEY_VALUE_STORE: "key_value_stores",
     ResourceKind.FUNCTION: "functions",
     ResourceKind.REALTIME_LOG: "realtime_logs",
+    ResourceKind.HEALTH_CHECK: "dns.health_checks",
 }
 _BY_NAME = (ResourceKind.FUNCTION, ResourceKind.REALTIME_LOG)  # whose name is their id
 """Where a kind stands in a configuration; policies stand in the behaviors that name them."""
 
-_PLACE = re.compile(r"(\w+)\[(\d+)\]\.?(.*)")
+_PLACE = re.compile(r"((?:dns\.)?\w+)\[(\d+)\]\.?(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +260,7 @@ def _merge(
     )
     return replace(
         _with_edge_code(file, made),
+        dns=_with_health_checks(file, made, troubles),
         distributions=distributions,
         public_keys=(*file.public_keys, *keys),
         key_groups=(*file.key_groups, *groups),
@@ -279,6 +285,25 @@ def _with_edge_code(file: Config, made: ApiResources) -> Config:
             *map(_realtime_log, made.of(ResourceKind.REALTIME_LOG)),
         ),
     )
+
+
+def _with_health_checks(
+    file: Config, made: ApiResources, troubles: list[CompositionProblem]
+) -> DnsSettings | None:
+    """The file's DNS with the health checks that the API made; of one id the file's counts."""
+    if file.dns is None:
+        return None
+    own = {one.id for one in file.dns.health_checks}
+    private = file.control is not None and file.control.allow_private_origins
+    rows = [one for one in made.of(ResourceKind.HEALTH_CHECK) if one.id not in own]
+    checks = _read_each(rows, lambda one: health_check_of(one, private), troubles)
+    return replace(file.dns, health_checks=(*file.dns.health_checks, *checks))
+
+
+def health_check_of(one: Resource, private: bool) -> HealthCheck:
+    """A health check of the API's as nodes have it. DocumentError."""
+    check = read_health_check(one.config["HealthCheckConfig"], one.id)
+    return replace(check, reach=origin_reach(check.host, private))
 
 
 def _realtime_log(one: Resource) -> RealtimeLog:
@@ -467,7 +492,7 @@ def _resource_problem(
     kind = next((kind for kind, place in PLACES.items() if place == match[1]), None)
     if kind is None:
         return None
-    piece = getattr(config, match[1])[int(match[2])]
+    piece = attrgetter(match[1])(config)[int(match[2])]
     id = piece.name if kind in _BY_NAME else piece.id
     if not any(one.id == id for one in made.of(kind)):
         return None

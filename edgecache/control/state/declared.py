@@ -13,6 +13,7 @@ from edgecache.config.aws.access import (
     origin_access_control_config,
     origin_access_identity_document,
 )
+from edgecache.config.aws.health_checks import health_check_config
 from edgecache.config.aws.policies import (
     Policies,
     cache_policy_config,
@@ -159,6 +160,13 @@ def _edge_code_configs(file: Config, now: float) -> list[tuple[ResourceKind, _Co
         (
             ResourceKind.REALTIME_LOG,
             [(one.name, _realtime_log_config(one), {}) for one in file.realtime_logs],
+        ),
+        (
+            ResourceKind.HEALTH_CHECK,
+            [
+                (one.id, {"HealthCheckConfig": health_check_config(one)}, {})
+                for one in (() if file.dns is None else file.dns.health_checks)
+            ],
         ),
     ]  # fmt: skip
 

@@ -44,6 +44,7 @@ class ResourceKind(StrEnum):
     KEY_VALUE_STORE = "key-value-store"
     FUNCTION = "function"
     REALTIME_LOG = "realtime-log-config"  # its id is its name
+    HEALTH_CHECK = "healthcheck"  # Route 53's
 
 
 class ResourceSource(StrEnum):

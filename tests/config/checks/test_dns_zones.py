@@ -168,7 +168,7 @@ WWW = "www.example.test."
         ('transfer_key = "other"\n' + W, 'dns.zones[0].transfer_key: "other" is no transfer key'),
         ('transfer_to = ["here"]\n' + W, 'dns.zones[0].transfer_to[0]: "here" is not a network'),
         ('notify = ["here"]\n' + W, 'dns.zones[0].notify[0]: "here" is not HOST:PORT'),
-        (W + 'health_check = "h"\n', f"{R}.health_check: unknown key"),
+        (W + 'health_check = "h"\n', f'{R}.health_check: "h" is no health check'),
     ],
 )
 def test_what_is_wrong_is_told(tmp_path: Path, lines: str, problem: str) -> None:

@@ -9,6 +9,7 @@ among them), *client* (whom an answer is for: the subnet a resolver tells, or th
 - `message` queries read strictly, and answers written
 - `records` types by name, and the bytes of a record set made beforehand
 - `routing` the answer tree: which records of a group a client is given
+- `route_memo` how far down the tree nothing but the client decides, remembered
 - `closeness` what of a client a policy goes by: areas, distances, latencies, blocks of addresses
 - `geography` countries of continents, and coordinates of regions
 - `zone` names of a zone: wildcards, delegations, what is not there

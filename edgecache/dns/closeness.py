@@ -104,9 +104,10 @@ class LatencyTable:
         ):
             if key in rows:
                 return rows[key]
-        return {}
+        return _NO_ROW
 
 
+_NO_ROW: Mapping[str, float] = {}
 NO_LATENCIES = LatencyTable()
 
 
@@ -120,13 +121,12 @@ class Position:
 
 
 def closeness(
-    client: DnsClient, position: Position, latencies: LatencyTable
+    client: DnsClient, position: Position, row: Mapping[str, float]
 ) -> tuple[float, float, int]:
     """What to sort by: milliseconds, then kilometers, then whether the country is the client's.
 
-    Where the table has a row for a client it counts for those it names, and others come after them.
+    Where the table has a `row` for a client it counts for those it names, and others come after.
     """
-    row = latencies.of(client)
     ms = next((row[name] for name in position.names if name in row), inf)
     here, there = client.coordinates, position.coordinates
     km = distance_km(here, there) if here is not None and there is not None else inf

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
+from typing import NamedTuple
 
 from edgecache.dns.names import NAME_BYTES_MAX
 
@@ -40,8 +41,7 @@ class Rcode(IntEnum):
     BADVERS = 16
 
 
-@dataclass(frozen=True, slots=True)
-class ClientSubnet:
+class ClientSubnet(NamedTuple):
     """Whom a resolver asks for: the family (1 IPv4, 2 IPv6), bits that count, and the address.
 
     `address` has the bytes that hold these bits, others are not told.

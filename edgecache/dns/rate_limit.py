@@ -46,6 +46,11 @@ class ResponseRates:
     def __len__(self) -> int:
         return len(self._buckets)
 
+    @property
+    def size_bytes(self) -> int:
+        """What the buckets hold, as estimated."""
+        return len(self._buckets) * PREFIX_BYTES
+
     def take(self, address: str, now: float) -> RateVerdict:
         """The verdict on a query from `address` at `now` (seconds of any steady clock)."""
         if not self.per_s:

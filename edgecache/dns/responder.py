@@ -7,7 +7,7 @@ everybody says so with scope 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
@@ -37,11 +37,16 @@ from edgecache.dns.records import (
     RecordData,
     record_tail,
 )
-from edgecache.dns.routing import RecordGroup, RoutingPolicy, RoutingWorld, choose
-from edgecache.dns.zone import DnsZone, ZoneName
+from edgecache.dns.route_memo import RouteMemo
+from edgecache.dns.routing import RecordGroup, RoutingPolicy
+from edgecache.dns.zone import DnsZone
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 
-ADDRESSES_MAX = 65_536  # of which the view and the place are known; 500 bytes each
+ADDRESSES_MAX = 65_536  # of which the view is known
+ADDRESS_BYTES = 200  # of one
+VIEWS_MAX = 64  # of clients who are in different sets of networks
+VIEW_ENTRY_BYTES = 170  # of a name and type, in each of these
+IN = b"\0\x01"  # the class
 CHAIN_MAX = 8  # CNAME records of one answer; resolvers follow about as many
 ANY_TTL_S = 3_789  # any will do (RFC 8482 §4.2); Cloudflare's
 _META_TYPES = range(128, 256)  # RFC 6895 §3.1, but for those that are known
@@ -56,7 +61,10 @@ def no_place(_address: str) -> GeoPlace:
 
 @dataclass(slots=True)
 class ResponderWorld:
-    """What answers depend on beside zones: chance, places, latencies, and what is down now."""
+    """What answers depend on beside zones: chance, places, latencies, and what is down now.
+
+    The latter two are replaced by others, and never changed: what follows from them is remembered.
+    """
 
     draw: Callable[[], float]
     place_of: PlaceOf = no_place
@@ -72,7 +80,6 @@ class _Asker:
     address: str
     world: ResponderWorld
     view: ZoneView
-    clients: dict[object, DnsClient]
 
     @property
     def subnet(self) -> ClientSubnet | None:
@@ -80,15 +87,14 @@ class _Asker:
         return None if self.view.is_private else self.query.subnet
 
     @property
-    def client(self) -> DnsClient:
+    def key(self) -> object:
+        """What tells it from others."""
         subnet = self.subnet
-        key = self.address if subnet is None or not subnet.bits else subnet
-        known = self.clients.get(key)
-        if known is None:
-            if len(self.clients) >= ADDRESSES_MAX:
-                self.clients.clear()
-            known = self.clients[key] = client_of(subnet, self.address, self.world.place_of)
-        return known
+        return subnet if subnet is not None and subnet.bits else self.address
+
+    @property
+    def client(self) -> DnsClient:
+        return client_of(self.subnet, self.address, self.world.place_of)
 
 
 def client_of(subnet: ClientSubnet | None, address: str, place_of: PlaceOf) -> DnsClient:
@@ -101,18 +107,19 @@ def client_of(subnet: ClientSubnet | None, address: str, place_of: PlaceOf) -> D
 
 
 class ZoneView:
-    """The zones that some clients see, by apex; `quick` are answers that are the same for all."""
+    """The zones that some clients see, by apex; `quick` are the groups of names that exist."""
 
     __slots__ = ("is_private", "quick", "zones")
 
     def __init__(self, zones: Iterable[DnsZone]) -> None:
         self.zones: dict[bytes, DnsZone] = {zone.apex: zone for zone in zones}
         self.is_private = any(zone.clients for zone in self.zones.values())
-        self.quick: dict[bytes, tuple[RecordData, int]] = {}
+        self.quick: dict[bytes, RecordGroup] = {}
         for zone in self.zones.values():
             for name, held in zone.names.items():
                 if not held.cut and zone is self.zone_of(name):
-                    self.quick.update(_plain_answers(name, held))
+                    for type, group in held.groups.items():
+                        self.quick[name + type.to_bytes(2, "big") + IN] = group
 
     def zone_of(self, name: bytes) -> DnsZone | None:
         """The zone with the longest name that `name` is of."""
@@ -133,7 +140,7 @@ class Responder:
 
     def __init__(self, world: ResponderWorld) -> None:
         self.world = world
-        self._clients: dict[object, DnsClient] = {}
+        self._routes = RouteMemo(world)
         self.use([])
 
     def use(self, zones: Iterable[DnsZone]) -> None:
@@ -146,6 +153,18 @@ class Responder:
         ]
         self._views: dict[frozenset[int], ZoneView] = {}
         self._view_of: dict[str, ZoneView] = {}
+        self._routes.clear()
+
+    @property
+    def zones_bytes(self) -> int:
+        """What zones hold, as estimated, with what there is for each view."""
+        entries = sum(len(view.quick) for view in self._views.values())
+        return sum(zone.size_bytes for zone in self.zones) + entries * VIEW_ENTRY_BYTES
+
+    @property
+    def remembered_bytes(self) -> int:
+        """What is remembered of who asks, as estimated."""
+        return len(self._view_of) * ADDRESS_BYTES + self._routes.size_bytes
 
     def view_of(self, address: str) -> ZoneView:
         """What who asks from `address` sees."""
@@ -169,6 +188,9 @@ class Responder:
         if not seen:
             return self.public
         if seen not in self._views:
+            if len(self._views) >= VIEWS_MAX:
+                self._views.clear()
+                self._view_of.clear()
             private = (self._private[number][0] for number in seen)
             self._views[seen] = ZoneView([*self.public.zones.values(), *private])
         return self._views[seen]
@@ -190,12 +212,18 @@ class Responder:
         most = bytes_max or min(query.payload, 1_232)
         view = self.view_of(address)
         quick = view.quick.get(query.name + query.question[-4:])
-        if quick is not None:
-            data, count = quick
-            orders = data.orders
-            body = orders[int(self.world.draw() * len(orders))] if count > 1 else orders[0]
-            return write_answer(query, Sections(answers=count, answer=body), most)
-        return write_answer(query, self._sections(query, address, view), most)
+        if quick is None:
+            return write_answer(query, self._sections(query, address, view), most)
+        data = quick.candidates[0].data if quick.policy is RoutingPolicy.SIMPLE else None
+        if data is None:
+            sections, asker = Sections(), _Asker(query, address, self.world, view)
+            self._add(sections, quick, QUESTION_NAME, asker)
+            if not sections.answers:
+                sections = self._sections(query, address, view)
+            return write_answer(query, sections, most)
+        orders, count = data.orders, len(data.tails)
+        body = orders[int(self.world.draw() * len(orders))] if count > 1 else orders[0]
+        return write_answer(query, Sections(answers=count, answer=body), most)
 
     def _sections(self, query: Query, address: str, view: ZoneView) -> Sections:
         type = query.type
@@ -209,7 +237,7 @@ class Responder:
         if type == DS and query.name == zone.apex and query.name != ROOT:
             above = view.zone_of(parent(query.name))
             zone = above if above is not None else zone  # a DS is the parent's (RFC 4035 §3.1.4.1)
-        return self._chain(zone, query, _Asker(query, address, self.world, view, self._clients))
+        return self._chain(zone, query, _Asker(query, address, self.world, view))
 
     def _chain(self, zone: DnsZone, query: Query, asker: _Asker) -> Sections:
         """The answer for the name asked, and for those that CNAME records lead to."""
@@ -252,14 +280,12 @@ class Responder:
     ) -> bytes | None:
         """Add what the client is given of a group; gives the first value, a CNAME's target."""
         first = group.candidates[0].data if group.policy is RoutingPolicy.SIMPLE else None
+        chosen: Sequence[RecordData]
         if first is not None:
-            chosen = [first]
+            chosen = (first,)
         else:
-            world = asker.world
-            routing = RoutingWorld(world.draw, world.down, world.latencies)
-            choice = choose(group, asker.client, routing)
-            chosen = choice.data
-            if choice.of_client and asker.subnet is not None:
+            chosen, of_client = self._routes.choose(group, asker.key, asker)
+            if of_client and asker.subnet is not None:
                 sections.scope = asker.subnet.bits
         for data in chosen:
             sections.answers += len(data.tails)
@@ -286,14 +312,6 @@ class Responder:
                     sections.additionals += len(data.tails)
                     sections.additional += data.owned(server)
         return sections
-
-
-def _plain_answers(name: bytes, held: ZoneName) -> Iterable[tuple[bytes, tuple[RecordData, int]]]:
-    """The answers of a name that are the same for everybody, by name, type and class IN."""
-    for type, group in held.groups.items():
-        data = group.candidates[0].data if group.policy is RoutingPolicy.SIMPLE else None
-        if data is not None:
-            yield name + type.to_bytes(2, "big") + b"\0\x01", (data, len(data.tails))
 
 
 def _negative(sections: Sections, zone: DnsZone, rcode: Rcode) -> Sections:

@@ -11,9 +11,11 @@ checking is configured".
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import accumulate
 
 from edgecache.dns.closeness import (
     NO_LATENCIES,
@@ -28,7 +30,9 @@ from edgecache.dns.geography import biased_distance, distance_km
 from edgecache.dns.records import RecordData
 
 MULTIVALUE_MAX = 8  # records of an answer: Route 53's
-ORDERS_MAX = 1_024  # places of clients, of one group
+ORDERS_MAX = 8_192  # of places and groups together
+ORDER_BYTES = 600  # of one, with its key
+WHOLE_WEIGHT = 100  # of a location that gives no client up
 DEPTH_MAX = 16  # aliases of aliases
 Draw = Callable[[], float]
 """A random number in [0, 1)."""
@@ -53,6 +57,7 @@ OF_CLIENT = frozenset({
     RoutingPolicy.CIDR, RoutingPolicy.CLOSEST,
 })  # fmt: skip
 """Policies whose answers differ by client."""
+BY_CHANCE = frozenset({RoutingPolicy.WEIGHTED, RoutingPolicy.MULTIVALUE, RoutingPolicy.CLOSEST})
 
 
 @dataclass(slots=True, eq=False)
@@ -84,19 +89,21 @@ class RecordGroup:
     candidates: Sequence[Candidate] = ()
     name: str = ""  # as `explain` tells it
     blocks: AddressBlocks | None = None
-    orders: dict[tuple[object, ...], tuple[object, tuple[Candidate, ...]]] = field(
-        default_factory=dict
-    )  # by closeness, of places that were met
-    sound: bool | None = None  # see `_is_sound`; None: it is not known yet
 
 
 @dataclass(slots=True)
 class RoutingWorld:
-    """What a choice depends on beside the client: what is down, chance, measured latencies."""
+    """What a choice depends on beside the client: what is down, chance, measured latencies.
+
+    `orders` are candidates by closeness, of places that were met.
+    """
 
     draw: Draw
     down: Collection[str] = frozenset()
     latencies: LatencyTable = NO_LATENCIES
+    orders: dict[tuple[object, ...], tuple[object, tuple[Candidate, ...]]] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +136,82 @@ def choose(
         if current is None:
             break
         choice.of_client |= current.policy in OF_CLIENT
-        if current.policy is RoutingPolicy.MULTIVALUE:
-            _choose_several(current, world, choice)
-            break
-        candidate = _choose_one(current, client, world, choice.steps)
-        if candidate is None:
-            break
-        if candidate.data is not None:
-            choice.data.append(candidate.data)
-        current = candidate.alias
+        found = eligible(current, client, world)
+        chosen = pick(found, world.draw)
+        choice.data += [one.data for one in chosen if one.data is not None]
+        if choice.steps is not None:
+            told = ", ".join(one.id for one in chosen)
+            choice.steps.append(
+                RoutingStep(current.name, current.policy, told, found.passed_over, found.regardless)
+            )
+        current = chosen[0].alias if len(chosen) == 1 else None
     return choice
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EligibleCandidates:
+    """The candidates of a group among which chance alone decides for a client, in their order.
+
+    `totals` are running sums of their weights, where the shares go by these.
+    """
+
+    policy: RoutingPolicy
+    candidates: tuple[Candidate, ...]
+    totals: tuple[int, ...] = ()
+    passed_over: tuple[str, ...] = ()  # ids of those that are not up
+    regardless: bool = False  # none is up
+
+
+def eligible(group: RecordGroup, client: DnsClient, world: RoutingWorld) -> EligibleCandidates:
+    """The candidates of `group` that `client` may be given: those that are up; if none is, all."""
+    order = tuple(ordered(group, client, world))
+    if group.policy not in BY_CHANCE:
+        return _first_up(group, order, world.down)
+    up = tuple(one for one in order if is_up(one, world.down))
+    known = {*up}
+    passed_over = tuple(one.id for one in order if one not in known)
+    left = up or order
+    totals: tuple[int, ...] = ()
+    if group.policy is RoutingPolicy.WEIGHTED:
+        weighty = tuple(one for one in left if one.weight)
+        left, totals = weighty or left, tuple(accumulate(one.weight for one in weighty))
+    elif group.policy is RoutingPolicy.CLOSEST:
+        whole = (at for at, one in enumerate(left, 1) if one.weight >= WHOLE_WEIGHT)
+        left = left[: next(whole, len(left))]  # nobody is sent further than to such a one
+    return EligibleCandidates(group.policy, left, totals, passed_over, not up)
+
+
+def _first_up(
+    group: RecordGroup, order: tuple[Candidate, ...], down: Collection[str]
+) -> EligibleCandidates:
+    for at, one in enumerate(order):
+        if is_up(one, down):
+            passed_over = tuple(before.id for before in order[:at])
+            return EligibleCandidates(group.policy, (one,), (), passed_over)
+    passed_over = tuple(one.id for one in order)
+    return EligibleCandidates(group.policy, order[:1], (), passed_over, True)
+
+
+def pick(found: EligibleCandidates, draw: Draw) -> Sequence[Candidate]:
+    """One of them by chance; several of a multivalue group."""
+    left = found.candidates
+    if len(left) < 2:
+        return left
+    if found.totals:
+        return (left[bisect_right(found.totals, draw() * found.totals[-1])],)
+    if found.policy is RoutingPolicy.MULTIVALUE:
+        return [*_shuffled(left, draw)][:MULTIVALUE_MAX]
+    if found.policy is RoutingPolicy.CLOSEST:
+        return (_closest_by_weight(left, draw),)
+    return (left[int(draw() * len(left))],)
+
+
+def _closest_by_weight(candidates: tuple[Candidate, ...], draw: Draw) -> Candidate:
+    """A location of weight 30 is left out for 70 of a hundred clients, to the end."""
+    for one in candidates:
+        if one.weight >= WHOLE_WEIGHT or draw() * WHOLE_WEIGHT < one.weight:
+            return one
+    return next((one for one in candidates if one.weight), candidates[0])
 
 
 def is_up(candidate: Candidate, down: Collection[str], depth: int = DEPTH_MAX) -> bool:
@@ -155,47 +228,10 @@ def has_healthy(group: RecordGroup, down: Collection[str], depth: int = DEPTH_MA
     return any(is_up(one, down, depth) for one in group.candidates)
 
 
-def _choose_one(
-    group: RecordGroup, client: DnsClient, world: RoutingWorld, steps: list[RoutingStep] | None
-) -> Candidate | None:
-    if not world.down and steps is None and _is_sound(group):
-        return next(ordered(group, client, world), None)
-    first: Candidate | None = None
-    passed_over: list[str] = []
-    for candidate in ordered(group, client, world):
-        if is_up(candidate, world.down):
-            if steps is not None:
-                steps.append(
-                    RoutingStep(group.name, group.policy, candidate.id, tuple(passed_over))
-                )
-            return candidate
-        passed_over.append(candidate.id)
-        first = first or candidate
-    if steps is not None:
-        told = "" if first is None else first.id
-        steps.append(RoutingStep(group.name, group.policy, told, tuple(passed_over), True))
-    return first
-
-
-def _is_sound(group: RecordGroup) -> bool:
-    """Whether every candidate is up when no check is down; worked out once."""
-    if group.sound is None:
-        group.sound = all(is_up(one, ()) for one in group.candidates)
-    return group.sound
-
-
-def _choose_several(group: RecordGroup, world: RoutingWorld, choice: RoutingChoice) -> None:
-    up = [one for one in group.candidates if is_up(one, world.down)]
-    chosen = [*_shuffled(up or group.candidates, world.draw)][:MULTIVALUE_MAX]
-    choice.data += [one.data for one in chosen if one.data is not None]
-    if choice.steps is not None:
-        told = ", ".join(one.id for one in chosen)
-        passed_over = tuple(one.id for one in group.candidates if one not in up)
-        choice.steps.append(RoutingStep(group.name, group.policy, told, passed_over, not up))
-
-
 def ordered(group: RecordGroup, client: DnsClient, world: RoutingWorld) -> Iterator[Candidate]:
-    """The candidates for `client`, the best first; those that are not for it are left out."""
+    """The candidates for `client`, the best first where that is not by chance; those that are not
+    for it are left out.
+    """
     return _ORDERS[group.policy](group, client, world)
 
 
@@ -203,22 +239,6 @@ def _as_written(
     group: RecordGroup, _client: DnsClient, _world: RoutingWorld
 ) -> Iterator[Candidate]:
     return iter(group.candidates)
-
-
-def _weighted(group: RecordGroup, _client: DnsClient, world: RoutingWorld) -> Iterator[Candidate]:
-    """By chance, each by its share of the weights left; those of weight 0 when no other is up."""
-    left = [one for one in group.candidates if one.weight]
-    total = sum(one.weight for one in left)
-    while left:
-        point = world.draw() * total
-        for chosen in left:
-            point -= chosen.weight
-            if point < 0:
-                break
-        total -= chosen.weight
-        left.remove(chosen)
-        yield chosen
-    yield from _shuffled([one for one in group.candidates if not one.weight], world.draw)
 
 
 def _failover(group: RecordGroup, _client: DnsClient, _world: RoutingWorld) -> Iterator[Candidate]:
@@ -231,37 +251,20 @@ def _geolocation(group: RecordGroup, client: DnsClient, _: RoutingWorld) -> Iter
     return (areas[area] for area in client.areas if area in areas)
 
 
-def _latency(group: RecordGroup, client: DnsClient, world: RoutingWorld) -> Iterator[Candidate]:
-    return iter(_by_closeness(group, client, world.latencies))
-
-
 def _by_closeness(
-    group: RecordGroup, client: DnsClient, latencies: LatencyTable
-) -> tuple[Candidate, ...]:
-    """The candidates, the closest first; worked out once for all clients of a place."""
-    row, place = latencies.of(client), client.place
-    key = id(row), place.latitude, place.longitude, place.country
-    known = group.orders.get(key)
+    group: RecordGroup, client: DnsClient, world: RoutingWorld
+) -> Iterator[Candidate]:
+    """The closest first; worked out once for all clients of a place."""
+    row, place = world.latencies.of(client), client.place
+    key = group, id(row), place.latitude, place.longitude, place.country
+    known = world.orders.get(key)
     if known is not None and known[0] is row:
-        return known[1]
-    order = tuple(
-        sorted(group.candidates, key=lambda one: closeness(client, one.position, latencies))
-    )
-    if len(group.orders) >= ORDERS_MAX:
-        group.orders.clear()
-    group.orders[key] = row, order
-    return order
-
-
-def _closest(group: RecordGroup, client: DnsClient, world: RoutingWorld) -> Iterator[Candidate]:
-    """By closeness; a location of weight 30 is left out for 70 of a hundred clients, to the end."""
-    left_out = []
-    for one in _latency(group, client, world):
-        if one.weight < 100 and world.draw() * 100 >= one.weight:
-            left_out.append(one)
-        else:
-            yield one
-    yield from sorted(left_out, key=lambda one: one.weight == 0)
+        return iter(known[1])
+    order = tuple(sorted(group.candidates, key=lambda one: closeness(client, one.position, row)))
+    if len(world.orders) >= ORDERS_MAX:
+        world.orders.clear()
+    world.orders[key] = row, order
+    return iter(order)
 
 
 def _geoproximity(group: RecordGroup, client: DnsClient, _: RoutingWorld) -> Iterator[Candidate]:
@@ -294,12 +297,12 @@ _ORDERS: dict[
     RoutingPolicy, Callable[[RecordGroup, DnsClient, RoutingWorld], Iterator[Candidate]]
 ] = {
     RoutingPolicy.SIMPLE: _as_written,
-    RoutingPolicy.WEIGHTED: _weighted,
-    RoutingPolicy.LATENCY: _latency,
+    RoutingPolicy.WEIGHTED: _as_written,
+    RoutingPolicy.LATENCY: _by_closeness,
     RoutingPolicy.FAILOVER: _failover,
     RoutingPolicy.GEOLOCATION: _geolocation,
     RoutingPolicy.GEOPROXIMITY: _geoproximity,
     RoutingPolicy.MULTIVALUE: _as_written,
     RoutingPolicy.CIDR: _cidr,
-    RoutingPolicy.CLOSEST: _closest,
+    RoutingPolicy.CLOSEST: _by_closeness,
 }

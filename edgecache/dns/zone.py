@@ -16,6 +16,8 @@ from edgecache.dns.routing import RecordGroup
 
 REFRESH_S, RETRY_S, EXPIRE_S, MINIMUM_S, SOA_TTL_S = 7_200, 900, 1_209_600, 86_400, 900
 """Of the SOA record that Route 53 makes with a zone."""
+NAME_BYTES, ENTRY_BYTES, GROUP_BYTES, CANDIDATE_BYTES = 450, 170, 90, 160
+DATA_BYTES, TEXT_BYTES = 200, 45  # of a record set beside its texts, and of a text beside its bytes
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +37,7 @@ class DnsZone:
     serial: int
     negative: bytes  # its SOA record, with the TTL of what is not there
     clients: tuple[str, ...] = ()  # networks that see it; none: everybody does
+    size_bytes: int = 0  # of all of it, as estimated
 
     def find(self, name: bytes) -> tuple[ZoneName | None, bytes]:
         """What holds for a name of this zone, and whose it is: its own, or a wildcard's.
@@ -78,7 +81,21 @@ def make_zone(apex: bytes, groups: Mapping[tuple[bytes, int], RecordGroup]) -> D
     soa = _only(names[apex].groups[SOA])
     serial_at = len(soa.values[0]) - 20
     serial = int.from_bytes(soa.values[0][serial_at : serial_at + 4], "big")
-    return DnsZone(apex, names, serial, _negative(apex, soa))
+    return DnsZone(apex, names, serial, _negative(apex, soa), size_bytes=_size_bytes(names))
+
+
+def _size_bytes(names: Mapping[bytes, ZoneName]) -> int:
+    """What names and groups hold, each group once; with the entry of its name among the answers."""
+    groups = {id(group): group for held in names.values() for group in held.groups.values()}
+    entries = sum(len(held.groups) for held in names.values())
+    size = sum(map(len, names)) + NAME_BYTES * len(names) + ENTRY_BYTES * entries
+    for group in groups.values():
+        size += GROUP_BYTES + CANDIDATE_BYTES * len(group.candidates)
+        for one in group.candidates:
+            if one.data is not None:
+                texts = (*one.data.values, *one.data.tails, *one.data.orders)
+                size += DATA_BYTES + TEXT_BYTES * len(texts) + sum(map(len, texts))
+    return size
 
 
 def _only(group: RecordGroup) -> RecordData:

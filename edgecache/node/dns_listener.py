@@ -29,12 +29,18 @@ MESSAGE_BYTES_MAX = 4_096  # of a query by TCP: no real one is near it
 TCP_ANSWER_BYTES_MAX = 65_535
 WRITE_BYTES_MAX = 256 * 1024  # that a connection has not read yet
 BACKLOG = 256
+CONNECTION_BYTES = 2_048  # of one beside what it holds for its client
 PER_ADDRESS_MAX = 64  # connections of one address
 TICK_S = 1.0
 
 
 class TransferSource(Protocol):
     """Answers signed queries, and transfers of zones: messages that follow each other."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What versions of zones hold, as estimated."""
+        ...
 
     def signed(self, message: bytes, address: str, bytes_max: int) -> bytes:
         """The answer to a query with a signature; `bytes_max` as `Responder.answer` has it."""
@@ -89,6 +95,17 @@ class DnsListener:
                 self._servers.append(
                     await loop.create_server(lambda: DnsConnection(self), sock=one, backlog=BACKLOG)
                 )
+
+    @property
+    def memory(self) -> dict[str, int]:
+        """Bytes that are held, by who holds them: the words of the metric."""
+        return {
+            "zones": self.responder.zones_bytes,
+            "remembered": self.responder.remembered_bytes,
+            "rate_limits": self.rates.size_bytes,
+            "connections": sum(one.held_bytes for one in self.connections),
+            "transfers": self.transfers.size_bytes,
+        }
 
     def close(self) -> None:
         """Take nothing more; connections go on until their last answer."""
@@ -235,6 +252,12 @@ class DnsConnection(asyncio.Protocol):
         if self._resumed is not None:
             self._resumed.set()
         self._go_on()
+
+    @property
+    def held_bytes(self) -> int:
+        """What it holds: messages that have come in part, and answers that are not read yet."""
+        assert self._transport is not None
+        return CONNECTION_BYTES + len(self._buffer) + self._transport.get_write_buffer_size()
 
     def finish(self) -> None:
         """Close once what is under way has been sent."""

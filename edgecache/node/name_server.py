@@ -222,6 +222,7 @@ class NameServer:
         for rcode, count in self.listener.rcodes.items():
             counted[rcode] = count
         self._counters.connections = len(self.listener.connections)
+        self._counters.memory = self.listener.memory
         self.measure()
         return NodeStatus(
             role=ROLE,

@@ -28,6 +28,7 @@ logger = logging.getLogger("edgecache.dns")
 
 VERSIONS_MAX = 8  # of a zone, whose differences can be told
 HISTORY_RECORDS_MAX = 200_000  # of all versions of all zones
+RECORD_BYTES = 150  # of a row beside its data
 MESSAGE_RECORDS_MAX = 100  # of one message: below 64 KiB, unless values are large
 MESSAGE_BYTES_MAX = 32_768
 SAME_SERIAL = "it has changed and its serial has not: secondaries do not ask for it"
@@ -56,6 +57,7 @@ class ZoneTransfers:
         self._versions: dict[bytes, list[_Version]] = {}
         self._keys: dict[Any, Any] = {}  # dnspython's, by name
         self._notices: set[asyncio.Task[None]] = set()
+        self._size_bytes = 0
 
     def use(self, settings: DnsSettings, zones: Mapping[bytes, DnsZone], *, tells: bool) -> None:
         """Transfer these zones from now on; with `tells` secondaries hear what has changed."""
@@ -79,6 +81,13 @@ class ZoneTransfers:
             if tells and wanted[apex].notify:
                 self._tell(apex, wanted[apex])
         self._make_room()
+        held = (one.rows for versions in self._versions.values() for one in versions)
+        self._size_bytes = sum(len(rows) for rows in held) * RECORD_BYTES
+
+    @property
+    def size_bytes(self) -> int:
+        """See `TransferSource`."""
+        return self._size_bytes
 
     def _make_room(self) -> None:
         """Forget the oldest versions, as many as are too many."""

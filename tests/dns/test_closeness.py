@@ -21,7 +21,7 @@ def of(address: str, bits: int = 0, place: GeoPlace = BERLIN) -> DnsClient:
 
 
 def closest(client: DnsClient, table: LatencyTable, *positions: Position) -> list[str]:
-    ordered = sorted(positions, key=lambda one: closeness(client, one, table))
+    ordered = sorted(positions, key=lambda one: closeness(client, one, table.of(client)))
     return [one.names[0] for one in ordered]
 
 

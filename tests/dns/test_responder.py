@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import dns.edns
 import dns.flags
@@ -13,6 +14,7 @@ import dns.tsig
 import pytest
 
 from edgecache.dns import responder as responder_module
+from edgecache.dns import route_memo
 from edgecache.dns.closeness import Position
 from edgecache.dns.message import ClientSubnet
 from edgecache.dns.records import A, record_data
@@ -235,7 +237,7 @@ def test_a_client_is_the_subnet_or_the_resolver() -> None:
 
 def test_fuzzed_queries_are_answered_or_passed_over() -> None:
     responder, dice = responder_of(), random.Random(8)
-    for _ in range(3_000):
+    for _ in range(10_000):
         check(responder, mutated(dice, seeds()))
 
 
@@ -286,8 +288,41 @@ def test_views_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_clients_that_were_met_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(responder_module, "ADDRESSES_MAX", 4)
+    monkeypatch.setattr(route_memo, "ROUTES_MAX", 4)
     responder = responder_of(closest_zone())
     for number in range(20):
         asked(responder, "d1.example.test", subnet=f"10.0.{number}.0/24")
-        assert len(responder._clients) <= 4
+        assert len(responder._routes) <= 4
+
+
+def test_what_is_remembered_of_who_asks_is_counted() -> None:
+    responder = responder_of(closest_zone(), private_zone("10.0.0.1", "10.0.0.0/8"))
+    assert responder.remembered_bytes == 0
+    zones_bytes = responder.zones_bytes
+    query = dns.message.make_query("d1.example.test", "A").to_wire()
+    for number in range(10):
+        responder.answer(query, f"10.0.0.{number}")
+    assert responder.remembered_bytes >= 10 * (responder_module.ADDRESS_BYTES + 100)
+    assert responder.zones_bytes > zones_bytes  # there is a view of these clients
+
+
+def test_views_of_sets_of_networks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responder_module, "VIEWS_MAX", 4)
+    responder = responder_of(*(private_zone(f"10.0.0.{n}", f"10.0.{n}.0/24") for n in range(20)))
+    query = dns.message.make_query("www.example.test", "A").to_wire()
+    for number in range(20):
+        answer = responder.answer(query, f"10.0.{number}.9")
+        assert answer is not None
+        assert str(dns.message.from_wire(answer).answer[0][0]) == f"10.0.0.{number}"
+        assert len(responder._views) <= 4
+
+
+def test_the_size_of_a_zone_is_about_what_it_takes() -> None:
+    names = [f"name-{number}" for number in range(2_000)]
+    tracemalloc.start()
+    try:
+        responder = responder_of(zone_with({(name, A): a("192.0.2.1") for name in names}))
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / 1.5 < responder.zones_bytes < taken * 1.5

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 
 import pytest
 
 from edgecache.dns import routing
-from edgecache.dns.closeness import AddressBlocks, DnsClient, LatencyTable, Position
+from edgecache.dns.closeness import AddressBlocks, DnsClient, LatencyTable, Position, closeness
 from edgecache.dns.geography import biased_distance
 from edgecache.dns.records import A, record_data
 from edgecache.dns.routing import (
@@ -255,9 +256,30 @@ def test_orders_of_places_are_bounded_and_of_one_table(monkeypatch: pytest.Monke
         RoutingPolicy.LATENCY,
         [leaf("eu", position=Position(("eu",))), leaf("us", position=Position(("us",)))],
     )
+    world = RoutingWorld(random.Random(1).random, (), EU_FIRST)
     for country in ("DE", "FR", "GB", "US", "CA", "BR"):
-        assert given_of(group, client(GeoPlace(country=country)), latencies=EU_FIRST) == ["eu"]
-        assert len(group.orders) <= 4
-    other = LatencyTable(areas={"*": {"eu": 90, "us": 10}})
-    assert given_of(group, client(), latencies=other) == ["us"]
-    assert given_of(group, client(), latencies=EU_FIRST) == ["eu"]
+        who = client(GeoPlace(country=country))
+        assert choose(group, who, world).data[0].values[0] == b"eu"
+        assert len(world.orders) <= 4
+    world.latencies = LatencyTable(areas={"*": {"eu": 90, "us": 10}})
+    assert choose(group, client(), world).data[0].values[0] == b"us"
+    world.latencies = EU_FIRST
+    assert choose(group, client(), world).data[0].values[0] == b"eu"
+
+
+def test_the_order_of_a_place_is_worked_out_once_without_a_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Position] = []
+    plain = closeness
+
+    def counted(who: DnsClient, position: Position, row: Mapping[str, float]) -> object:
+        asked.append(position)
+        return plain(who, position, row)
+
+    monkeypatch.setattr(routing, "closeness", counted)
+    group = RecordGroup(RoutingPolicy.LATENCY, [leaf("eu"), leaf("us")])
+    world = RoutingWorld(random.Random(1).random)
+    for _ in range(3):
+        choose(group, client(), world)
+    assert len(asked) == 2

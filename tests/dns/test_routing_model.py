@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecache.dns.closeness import DnsClient, LatencyTable, Position
+from edgecache.dns.records import RecordData
+from edgecache.dns.route_memo import RouteMemo
 from edgecache.dns.routing import Candidate, RecordGroup, RoutingPolicy, RoutingWorld, choose
 from tests.dns.test_routing import AREAS, BRAZIL, CALIFORNIA, GERMANY, alias, client, leaf
 
@@ -16,6 +19,11 @@ from tests.dns.test_routing import AREAS, BRAZIL, CALIFORNIA, GERMANY, alias, cl
 
 CLIENTS = (client(GERMANY), client(CALIFORNIA), client(BRAZIL, "198.51.100.1", 24))
 MODEL_TABLE = LatencyTable(areas={"*": {f"r{n}": float(n) for n in range(6)}})
+
+
+@dataclass
+class Known:
+    client: DnsClient
 
 
 def healthy(one: Candidate, down: set[str]) -> bool:
@@ -93,7 +101,9 @@ def test_what_is_given_is_what_the_plain_rules_allow(seed: int, share_down: floa
     for who in CLIENTS:
         allowed = possible(group, who, down)
         world = RoutingWorld(dice.random, down, MODEL_TABLE)
-        found = [choose(group, who, world).data for _ in range(12)]
+        found: list[Sequence[RecordData]] = [choose(group, who, world).data for _ in range(12)]
+        memo, asker = RouteMemo(world), Known(who)
+        found += [memo.choose(group, who, asker)[0] for _ in range(12)]
         assert {data[0].values[0].decode() for data in found if data} <= allowed
         assert all(len(data) == 1 for data in found) or any_without_answer(group, who)
 

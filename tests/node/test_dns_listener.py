@@ -48,6 +48,9 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closed or self.aborted
 
+    def get_write_buffer_size(self) -> int:
+        return len(self.written)
+
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
 
     def pause_reading(self) -> None:
@@ -71,6 +74,8 @@ class Transfers:
     async def transfer(self, message: bytes, address: str) -> AsyncIterator[bytes]:
         for number in range(3):
             yield bytes([number]) * 4
+
+    size_bytes = 7
 
     def signed(self, message: bytes, address: str, bytes_max: int) -> bytes:
         return message[:2] + b"\x80\x05" + b"signed"
@@ -235,3 +240,21 @@ def test_a_signed_query_is_for_who_knows_the_keys() -> None:
     datagrams.connection_made(wire)
     datagrams.datagram_received(query.to_wire(), ("192.0.2.1", 53))
     assert wire.sent[0].endswith(b"signed")
+
+
+def test_what_is_held_is_counted_by_who_holds_it() -> None:
+    listener = listener_of()
+    listener.rates.per_s = 10
+    before = listener.memory
+    assert (before["rate_limits"], before["connections"], before["transfers"]) == (0, 0, 7)
+    assert before["zones"] > 5_000
+    for number in range(3):
+        listener.datagram(framed()[2:], f"192.0.{number}.1")
+    connection = DnsConnection(listener)
+    connection.connection_made(Wire())
+    connection.data_received(b"\x0f\xff" + bytes(1_000))
+    after = listener.memory
+    assert after["rate_limits"] > 0
+    assert after["connections"] > 1_000
+    connection.connection_lost(None)
+    assert listener.memory["connections"] == 0

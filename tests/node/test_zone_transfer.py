@@ -165,3 +165,15 @@ def test_a_signed_query_has_a_signed_answer() -> None:
     read = dns.message.from_wire(answer, keyring=KEY, request_mac=query.mac)
     assert read.had_tsig
     assert read.answer[0][0].serial == 8
+
+
+def test_versions_are_counted_in_memory() -> None:
+    primary = Primary(transfer_to=("192.0.2.0/24",))
+    assert primary.transfers.size_bytes == 0
+    sizes = []
+    for serial in range(1, 2 * zone_transfer.VERSIONS_MAX):
+        primary.publish(serial, f"192.0.2.{serial}")
+        sizes.append(primary.transfers.size_bytes)
+    assert sizes[0] > 250 * zone_transfer.RECORD_BYTES
+    assert sizes[1] > 1.9 * sizes[0]
+    assert max(sizes) == sizes[-1] == zone_transfer.VERSIONS_MAX * sizes[0]

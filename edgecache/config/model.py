@@ -33,6 +33,8 @@ from edgecache.config.lambda_functions import (
     LambdaFunctionAssociation as LambdaFunctionAssociation,
 )
 from edgecache.config.lambda_functions import LambdaFunctionConfig as LambdaFunctionConfig
+from edgecache.config.limits import Limits as Limits
+from edgecache.config.limits import Quotas as Quotas
 from edgecache.config.observation import AccessLogging as AccessLogging
 from edgecache.config.observation import LogBucket as LogBucket
 from edgecache.config.observation import LogDelivery as LogDelivery
@@ -376,36 +378,6 @@ class Bucket(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     versions_max: int = 0
 
 
-class Limits(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bounds on what viewers, and callers of our other listeners, may do. Why: `settings.py`."""
-
-    head_bytes_max: int = 32_768
-    url_bytes_max: int = 8_192
-    fields_max: int = 100
-    underscores_in_headers: bool = False  # whether request fields with `_` in their names pass
-    response_head_bytes_max: int = 64 * KIB
-    response_fields_max: int = 1_000
-    head_s_max: float = 10
-    body_idle_s_max: float = 30
-    write_idle_s_max: float = 30
-    idle_s_max: float = 75
-    half_closed_s_max: float = 1
-    drain_s_max: float = 10
-    hand_over_s_max: float = 600
-    object_bytes_max: int = 64 * MIB
-    block_bytes: int = MIB
-    buffer_bytes_max: int = 256 * KIB
-    waiters_max: int = 10_000
-    errands_max: int = 10_000
-    errands_per_address_max: int = 5_000
-    uploads_per_address_max: int = 64
-    websockets_per_address_max: int = 512
-    streams_per_address_max: int = 128
-    concurrent_streams_max: int = 128  # of one connection (HTTP/2, HTTP/3)
-    connections_max: int = 20_000
-    connections_per_address_max: int = 5_000
-
-
 class Process(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Processes: whose they are, and what they say on standard error.
 
@@ -462,6 +434,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     origin_access_identities: tuple[OriginAccessIdentity, ...] = ()
     trusted_signers: dict[str, tuple[str, ...]] = {}  # account to ids of its public keys
     limits: Limits = Limits()
+    quotas: Quotas = Quotas()
     resolver: Resolver = Resolver()
     tracing: Tracing = Tracing()
     process: Process = Process()

@@ -1,7 +1,8 @@
 """Every numeric setting, once: unit, bounds and why.
 
 The loader takes its bounds from here, `edgecache check --settings` prints it, the docs cite it.
-The defaults are the model's. Law: no bound stands anywhere but here and in `limit_settings`.
+The defaults are the model's. Law: no bound stands anywhere but here, in `limit_settings` and in
+`quota_settings`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from edgecache.config.model import (
     Resolver,
     Tracing,
 )
+from edgecache.config.quota_settings import QUOTA_SETTINGS
 from edgecache.config.setting import Setting
 
 TIB = 1024 * GIB
@@ -43,6 +45,7 @@ TTL_S_MAX = 3_153_600_000  # 100 years: the most CloudFront's console and API ac
 
 SETTINGS: tuple[Setting, ...] = (
     *LIMIT_SETTINGS,
+    *QUOTA_SETTINGS,
     Setting(
         Cluster,
         "certificate_lifetime_s",

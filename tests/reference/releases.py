@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from edgecache.config.model import Quotas
+
 FIRST = "0.1.0"
 HEALTH_CHECK = (
     "id", "type", "address", "host", "port", "path", "search_string", "interval_s",
@@ -17,6 +19,8 @@ LATER: dict[tuple[str, str], str] = {
     ("DnsSettings", "health_checks"): "Unreleased",
     ("DnsRecord", "health_check"): "Unreleased",
     **dict.fromkeys((("HealthCheck", one) for one in HEALTH_CHECK), "Unreleased"),
+    ("Config", "quotas"): "Unreleased",
+    **{("Quotas", name): "Unreleased" for name in Quotas.__struct_fields__},
 }
 """Fields that came after it, by model and name: the version that had them first."""
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from edgecache.config.checks.configuration import ALIASES_MAX
 from edgecache.config.model import (
     Behavior,
     Config,
     Distribution,
     Origin,
+    Quotas,
     UnavailableSite,
     ViewerCertificate,
 )
@@ -193,7 +193,7 @@ def test_every_policy_can_be_had(tmp_path: Path, own: Path, policy: str) -> None
 
 
 def aliases(of: int) -> list[str]:
-    return [f"alias{number}.tenant{of}.test" for number in range(ALIASES_MAX)]
+    return [f"alias{number}.tenant{of}.test" for number in range(Quotas().aliases_per_distribution)]
 
 
 def test_every_site_shakes_hands_however_many_names_there_are(tmp_path: Path) -> None:

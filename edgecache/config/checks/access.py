@@ -19,8 +19,6 @@ from edgecache.config.model import (
 from edgecache.config.origins import canonical_user_id
 from edgecache.config.problems import Problems, quoted
 
-CONTROLS_MAX = 100  # CloudFront's quotas for an account
-IDENTITIES_MAX = 100
 NAME_CHARS_MAX = 64
 DESCRIPTION_CHARS_MAX = 256
 
@@ -34,8 +32,8 @@ REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f\x7f]+")
 def check_access(config: Config, problems: Problems) -> None:
     """Every control and every identity; ids and canonical ids are nobody else's."""
     controls, identities = config.origin_access_controls, config.origin_access_identities
-    _check_ids(controls, "origin_access_controls", CONTROLS_MAX, problems)
-    _check_ids(identities, "origin_access_identities", IDENTITIES_MAX, problems)
+    _check_ids(controls, "origin_access_controls", problems)
+    _check_ids(identities, "origin_access_identities", problems)
     names: set[str] = set()
     for index, control in enumerate(controls):
         where = f"origin_access_controls[{index}]"
@@ -49,11 +47,8 @@ def check_access(config: Config, problems: Problems) -> None:
 def _check_ids(
     members: Sequence[OriginAccessControl | OriginAccessIdentity],
     where: str,
-    most: int,
     problems: Problems,
 ) -> None:
-    if len(members) > most:
-        problems.add(where, f"{len(members)} are more than {most}")
     seen: set[str] = set()
     for index, member in enumerate(members):
         place = f"{where}[{index}].id"

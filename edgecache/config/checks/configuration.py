@@ -18,13 +18,13 @@ from edgecache.config.checks.access_lists import check_access_lists
 from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.dns import check_dns
 from edgecache.config.checks.dns_zones import check_zones
-from edgecache.config.checks.functions import check_functions
+from edgecache.config.checks.functions import check_functions, check_key_value_stores
 from edgecache.config.checks.health_checks import check_health_checks
-from edgecache.config.checks.key_value_stores import check_key_value_stores
 from edgecache.config.checks.keys import check_keys
 from edgecache.config.checks.lambda_functions import check_lambda_functions
 from edgecache.config.checks.log_delivery import check_access_log, check_log_delivery
 from edgecache.config.checks.policies import check_traced_keys
+from edgecache.config.checks.quotas import check_quotas
 from edgecache.config.checks.rate_limits import check_location_limits
 from edgecache.config.checks.realtime_logs import check_realtime_logs
 from edgecache.config.checks.regional_caches import check_regional_caches, check_reserve
@@ -54,8 +54,6 @@ from edgecache.config.origin_map import check_origin_map
 from edgecache.config.problems import ProblemCode, Problems, joined, quoted
 from edgecache.config.settings import BY_FIELD
 
-DISTRIBUTIONS_MAX = 500  # CloudFront's quota for an account
-ALIASES_MAX = 100  # CloudFront's quota for a distribution
 LOCATIONS_MAX = 64
 
 _LOCATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")  # stands in X-Amz-Cf-Pop and files
@@ -79,6 +77,7 @@ def check(
     """
     if not _BRAND.fullmatch(config.brand):
         problems.add("brand", f"{quoted(config.brand)} is not one word (a token of RFC 9110)")
+    check_quotas(config, problems)
     if not config.state_dir or _CONTROL_CHARACTER.search(config.state_dir):
         problems.add("state_dir", f"{quoted(config.state_dir)} is not a path")
     if config.bucket:
@@ -311,10 +310,6 @@ def _check_between_machines(where: str, address: Address, problems: Problems) ->
 
 def _check_names(config: Config, problems: Problems) -> None:
     """Ids are unique; a host name leads to one distribution (CNAMEAlreadyExists)."""
-    # Our own probe of how stale nodes are is hidden among them, and takes nobody's place.
-    count = sum(all(one.reach != "own" for one in site.origins) for site in config.distributions)
-    if count > DISTRIBUTIONS_MAX:
-        problems.add("distributions", f"{count} are more than {DISTRIBUTIONS_MAX}")
     ids: set[str] = set()
     holders: dict[str, str] = {}
     for index, distribution in enumerate(config.distributions):
@@ -326,12 +321,6 @@ def _check_names(config: Config, problems: Problems) -> None:
         elif distribution.id in ids:
             problems.add(f"{where}.id", f"{quoted(distribution.id)} is another distribution's too")
         ids.add(distribution.id)
-        if len(distribution.aliases) > ALIASES_MAX:
-            problems.add(
-                f"{where}.aliases",
-                f"{len(distribution.aliases)} aliases are more than {ALIASES_MAX}",
-                ProblemCode.TOO_MANY,
-            )
         for place, name in _host_names(distribution, where):
             _check_host_name(name, place, holders, problems)
 

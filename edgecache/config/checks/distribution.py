@@ -23,18 +23,13 @@ from edgecache.config.model import Behavior, Distribution, Origin, OriginGroup
 from edgecache.config.origin_map import FORM, is_place
 from edgecache.config.problems import ProblemCode, Problems, listed, quoted
 
-BEHAVIORS_MAX = 75  # CloudFront's quotas for one distribution, as the next
-ORIGINS_MAX = 100
-CUSTOM_HEADERS_MAX = 30
 CUSTOM_HEADER_VALUE_CHARS_MAX = 1_783
 PATTERN_CHARS_MAX = 255
 ROOT_OBJECT_CHARS_MAX = 255
-KEY_GROUPS_MAX = 4
 CUSTOM_HEADERS_CHARS_MAX = 10_240  # all names and values of one origin
 SSL_PROTOCOLS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 SPOKEN = frozenset({"TLSv1.2", "TLSv1.3"})  # with origins
 TARGETS_MAX = 8  # each is looked for in every response; RFC 9213 §2.2 has two in its example
-GROUPS_MAX = 10  # CloudFront's quota for one distribution
 GROUP_MEMBERS = 2
 WITH_HTTP2 = ("http2", "http2and3")  # values of http_version
 STATUS_CODES = (400, 403, 404, 416, 429, 500, 502, 503, 504)  # which CloudFront may fail over on
@@ -91,10 +86,6 @@ def _check_origins(distribution: Distribution, where: str, problems: Problems) -
     origins = distribution.origins
     if not origins:
         problems.add(where, "empty: a distribution needs an origin")
-    if len(origins) > ORIGINS_MAX:
-        problems.add(
-            where, f"{len(origins)} origins are more than {ORIGINS_MAX}", ProblemCode.TOO_MANY
-        )
     seen: set[str] = set()
     for index, origin in enumerate(origins):
         place = f"{where}[{index}]"
@@ -180,12 +171,6 @@ def _host_trouble(name: str) -> str:
 
 def _check_custom_headers(origin: Origin, where: str, problems: Problems) -> None:
     headers = origin.custom_headers
-    if len(headers) > CUSTOM_HEADERS_MAX:
-        problems.add(
-            where,
-            f"{len(headers)} headers are more than {CUSTOM_HEADERS_MAX}",
-            ProblemCode.TOO_MANY,
-        )
     chars = sum(len(name) + len(value) for name, value in headers.items())
     if chars > CUSTOM_HEADERS_CHARS_MAX:
         trouble = f"{chars} characters are more than {CUSTOM_HEADERS_CHARS_MAX}"
@@ -205,10 +190,6 @@ def _check_custom_headers(origin: Origin, where: str, problems: Problems) -> Non
 def check_origin_groups(distribution: Distribution, where: str, problems: Problems) -> None:
     """Each group has an id of its own, two of the origins, and statuses to fail over on."""
     groups = distribution.origin_groups
-    if len(groups) > GROUPS_MAX:
-        problems.add(
-            where, f"{len(groups)} groups are more than {GROUPS_MAX}", ProblemCode.TOO_MANY
-        )
     origins = [origin.id for origin in distribution.origins]
     seen = set(origins)
     for index, group in enumerate(groups):
@@ -245,12 +226,6 @@ def _check_group_statuses(group: OriginGroup, where: str, problems: Problems) ->
 
 def _check_behaviors(distribution: Distribution, where: str, problems: Problems) -> None:
     behaviors = distribution.behaviors
-    if len(behaviors) > BEHAVIORS_MAX:
-        problems.add(
-            f"{where}.behaviors",
-            f"{len(behaviors)} behaviors are more than {BEHAVIORS_MAX}",
-            ProblemCode.TOO_MANY,
-        )
     seen: dict[str, int] = {}
     for index, behavior in enumerate(behaviors):
         place = f"{where}.behaviors[{index}]"
@@ -314,13 +289,6 @@ def _check_behavior(
         )
     if behavior.forwarded_values is None and _has_wildcards(behavior):
         problems.add(where, "wildcards stand in the cookie_names of forwarded_values only")
-    if len(behavior.trusted_key_groups) > KEY_GROUPS_MAX:
-        count = len(behavior.trusted_key_groups)
-        problems.add(
-            f"{where}.trusted_key_groups",
-            f"{count} groups are more than {KEY_GROUPS_MAX}",
-            ProblemCode.TOO_MANY,
-        )
 
 
 def _check_grpc(

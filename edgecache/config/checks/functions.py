@@ -1,8 +1,9 @@
-"""Checks of functions and of the behaviors that run them.
+"""Checks of functions, of the behaviors that run them and the key value stores that they read.
 
 Developer Guide, "Restrictions on CloudFront Functions" and "Quotas on CloudFront Functions"; API
-reference, FunctionAssociation. What an engine must be asked (does the code parse, is there a
-handler) is asked by `functions/source_check.py`.
+reference, FunctionAssociation, KeyValueStoreAssociation.
+What an engine must be asked (does the code parse, is there a handler) is asked by
+`functions/source_check.py`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from edgecache.config.functions import CODE_BYTES_MAX, INSTALL, FunctionAssociation, FunctionConfig
+from edgecache.config.key_value_stores import ID as STORE_ID
+from edgecache.config.key_value_stores import NAME as STORE_NAME
+from edgecache.config.key_value_stores import KeyValueStoreConfig, items_problem
 from edgecache.config.model import Behavior, Config
 from edgecache.config.problems import ProblemCode, Problems, listed, quoted
 
-FUNCTIONS_MAX = 100  # CloudFront's quota for an account
 STORES_MAX = 1  # of one function: CloudFront's quota
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # API reference, CreateFunction: Name
 ENGINE = "quickjs"  # the module of the engine
@@ -24,9 +27,6 @@ ENGINE = "quickjs"  # the module of the engine
 def check_functions(config: Config, problems: Problems) -> None:
     """Every function can be made, and every association leads to one that is live."""
     functions = config.functions
-    if len(functions) > FUNCTIONS_MAX:
-        trouble = f"{len(functions)} functions are more than {FUNCTIONS_MAX}"
-        problems.add("functions", trouble, ProblemCode.TOO_MANY)
     seen: set[tuple[str, str]] = set()
     for index, function in enumerate(functions):
         _check_function(function, f"functions[{index}]", problems)
@@ -43,8 +43,6 @@ def check_functions(config: Config, problems: Problems) -> None:
 def _check_hooks(config: Config, problems: Problems) -> set[str]:
     """The names of Python hooks; each has one, and one place."""
     names: set[str] = set()
-    if len(config.python_hooks) > FUNCTIONS_MAX:
-        problems.add("python_hooks", f"more than {FUNCTIONS_MAX}", ProblemCode.TOO_MANY)
     for index, hook in enumerate(config.python_hooks):
         where = f"python_hooks[{index}]"
         if not _NAME.fullmatch(hook.name):
@@ -118,3 +116,40 @@ def _check_hook(one: FunctionAssociation, hooks: set[str], where: str, problems:
         known = f" (known: {listed(sorted(hooks))})" if hooks else ""
         trouble = f"{quoted(one.python_hook)} is no hook of this file{known}"
         problems.add(f"{where}.python_hook", trouble, ProblemCode.UNKNOWN)
+
+
+def check_key_value_stores(config: Config, problems: Problems) -> None:
+    """Every store can be made, and every function's is there."""
+    stores = config.key_value_stores
+    for index, store in enumerate(stores):
+        where = f"key_value_stores[{index}]"
+        _check_store(store, where, problems)
+        before = stores[:index]
+        if any(one.name == store.name for one in before):
+            trouble = f"{quoted(store.name)} is another store's too"
+            problems.add(f"{where}.name", trouble, ProblemCode.TAKEN)
+        elif any(one.id == store.id for one in before):
+            trouble = f"{quoted(store.id)} is another store's too"
+            problems.add(f"{where}.id", trouble, ProblemCode.TAKEN)
+    _check_readers(config, problems)
+
+
+def _check_store(store: KeyValueStoreConfig, where: str, problems: Problems) -> None:
+    if not STORE_NAME.fullmatch(store.name):
+        trouble = f"{quoted(store.name)} is not a name (letters, digits, - and _, at most 64)"
+        problems.add(f"{where}.name", trouble)
+    if store.id and not STORE_ID.fullmatch(store.id):
+        problems.add(f"{where}.id", f"{quoted(store.id)} is not a UUID")
+    if trouble := items_problem(store.items):
+        problems.add(f"{where}.items", trouble)
+
+
+def _check_readers(config: Config, problems: Problems) -> None:
+    known = {store.id: store.name for store in config.key_value_stores}
+    for index, function in enumerate(config.functions):
+        for number, id in enumerate(function.key_value_stores):
+            where = f"functions[{index}].key_value_stores[{number}]"
+            if id not in known:
+                names = f" (known: {listed(sorted(known.values()))})" if known else ""
+                trouble = f"{quoted(id)} is not a key value store{names}"
+                problems.add(where, trouble, ProblemCode.UNKNOWN)

@@ -9,9 +9,8 @@ import re
 from collections.abc import Collection, Iterator
 
 from edgecache.config.model import Behavior, Config, PublicKey
-from edgecache.config.problems import ProblemCode, Problems, joined, listed, quoted
+from edgecache.config.problems import Problems, joined, listed, quoted
 
-GROUP_KEYS_MAX = 5  # CloudFront's quota
 NATIVE_KEYS_MAX = 16  # as many as secrets.json holds of one kind
 PUBLIC_KEYS_MAX = 2_500  # five for each of 500 distributions; one PEM each goes to every node
 
@@ -68,10 +67,6 @@ def _check_members(
 ) -> None:
     if not members:
         problems.add(where, "empty: nobody could sign")
-    if len(members) > GROUP_KEYS_MAX:
-        problems.add(
-            where, f"{len(members)} keys are more than {GROUP_KEYS_MAX}", ProblemCode.TOO_MANY
-        )
     _check_known(members, known, where, "a public key", problems)
 
 

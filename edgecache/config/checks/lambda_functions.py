@@ -14,7 +14,6 @@ from edgecache.config.lambda_functions import ARN, LambdaFunctionConfig, label_o
 from edgecache.config.model import Behavior, Config, Distribution
 from edgecache.config.problems import ProblemCode, Problems, listed, quoted
 
-FUNCTIONS_MAX = 100  # of a distribution: CloudFront's quota
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HANDLER = re.compile(r"(?!/)[A-Za-z0-9_$/-]+(?:\.[A-Za-z0-9_$/-]+)*\.[A-Za-z_$][A-Za-z0-9_$]*")
 _AT_REQUESTS = ("viewer-request", "origin-request")
@@ -34,7 +33,6 @@ def check_lambda_functions(config: Config, problems: Problems) -> None:
     for number, site in enumerate(config.distributions):
         for where, behavior in _behaviors(site, f"distributions[{number}]"):
             _check_behavior(behavior, known, where, problems)
-        _check_count(site, f"distributions[{number}]", problems)
 
 
 def _check_function(function: LambdaFunctionConfig, where: str, problems: Problems) -> None:
@@ -50,18 +48,6 @@ def _behaviors(site: Distribution, where: str) -> Iterator[tuple[str, Behavior]]
     yield f"{where}.default_behavior", site.default_behavior
     for number, behavior in enumerate(site.behaviors):
         yield f"{where}.behaviors[{number}]", behavior
-
-
-def _check_count(site: Distribution, where: str, problems: Problems) -> None:
-    arns = {
-        one.function_arn
-        for _, behavior in _behaviors(site, where)
-        for one in behavior.lambda_function_associations
-    }
-    if len(arns) > FUNCTIONS_MAX:
-        trouble = f"{len(arns)} Lambda functions are more than {FUNCTIONS_MAX}"
-        place = f"{where}.default_behavior.lambda_function_associations"
-        problems.add(place, trouble, ProblemCode.TOO_MANY)
 
 
 def _check_behavior(behavior: Behavior, known: set[str], where: str, problems: Problems) -> None:

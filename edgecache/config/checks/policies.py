@@ -21,7 +21,7 @@ from edgecache.config.model import (
 from edgecache.config.problems import ProblemCode, Problems, listed, quoted
 from edgecache.config.settings import TTL_S_MAX
 
-ITEMS_MAX = 100  # names in one selection; CloudFront's quota is 10, raised on request
+ITEMS_MAX = 100  # names in one selection; the API has CloudFront's quotas for what it makes
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")  # RFC 9110 §5.6.2
 _NOT_KEYED = frozenset(  # "Add CloudFront request headers": only an origin request policy may
     f"cloudfront-viewer-{name}"

@@ -13,7 +13,6 @@ from edgecache.config.observation import RealtimeLog, RealtimeLogStream
 from edgecache.config.problems import Problem, ProblemCode, Problems, listed, quoted
 from edgecache.observe.realtime_log import CLOUDFRONT_FIELDS, REALTIME_FIELDS
 
-LOGS_MAX = 150  # CloudFront's quota
 STREAMS_MAX = 16  # each has a connection of each process
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _STREAM = re.compile(r"[!-~]{1,512}")
@@ -23,9 +22,6 @@ _WAYS = "tcp://HOST:PORT, unix:/PATH, file:/PATH, http://… or https://…"
 def check_realtime_logs(config: Config, problems: Problems) -> None:
     """Every stream, every log, and the logs that behaviors name."""
     streams = _check_streams(config, problems)
-    if len(config.realtime_logs) > LOGS_MAX:
-        words = f"{len(config.realtime_logs)} are more than {LOGS_MAX}"
-        problems.add("realtime_logs", words, ProblemCode.TOO_MANY)
     names: set[str] = set()
     for index, log in enumerate(config.realtime_logs):
         where = f"realtime_logs[{index}]"

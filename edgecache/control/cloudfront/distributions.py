@@ -15,7 +15,6 @@ from typing import Any
 from edgecache.config.aws.defaults import with_defaults
 from edgecache.config.aws.passthrough import EXTENSION, IDENTITY
 from edgecache.config.aws.unsupported import unsupported
-from edgecache.config.checks.configuration import DISTRIBUTIONS_MAX
 from edgecache.config.refused_distributions import log_buckets, shield_names
 from edgecache.control.cloudfront.context import OperationContext, Run, arn, page
 from edgecache.control.cloudfront.error_mapping import as_api_errors
@@ -27,6 +26,7 @@ from edgecache.control.cloudfront.preconditions import (
     require_current,
     require_resource,
 )
+from edgecache.control.cloudfront.quotas import require_room
 from edgecache.control.cloudfront.realtime_logs import realtime_log_named
 from edgecache.control.cloudfront.resources import behaviors, distributions_using
 from edgecache.control.cloudfront.tags import merge_tags
@@ -182,8 +182,7 @@ def _create(call: OperationContext, config: Document, tags: dict[str, str]) -> D
             f"The caller reference that you are using to create a distribution is associated "
             f"with another distribution. Already exists: {duplicate.id}",
         )
-    if len(known) >= DISTRIBUTIONS_MAX:
-        raise ApiError("TooManyDistributions", f"There are {DISTRIBUTIONS_MAX} already.")
+    require_room(call, "distributions", len(known), "TooManyDistributions")
     now = catalog.clock()
     resource = Resource(
         kind=ResourceKind.DISTRIBUTION,

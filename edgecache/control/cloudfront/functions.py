@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from edgecache.config.checks.functions import FUNCTIONS_MAX, check_functions
+from edgecache.config.checks.functions import check_functions
 from edgecache.config.functions import FunctionConfig
 from edgecache.config.model import Config
 from edgecache.config.problems import ProblemCode, Problems
@@ -32,6 +32,7 @@ from edgecache.control.cloudfront.preconditions import (
     require_current,
     require_resource,
 )
+from edgecache.control.cloudfront.quotas import require_room
 from edgecache.control.cloudfront.resources import distributions_using
 from edgecache.control.cloudfront.tags import merge_tags
 from edgecache.control.state.functions import DEVELOPMENT, LIVE, function_config
@@ -70,8 +71,7 @@ def create(call: OperationContext) -> Document:
     known = catalog.of(KIND)
     if any(one.id == name for one in known):
         raise ApiError("FunctionAlreadyExists", f"There is a function named {name} already.")
-    if len(known) >= FUNCTIONS_MAX:
-        raise ApiError("TooManyFunctions", f"There are {FUNCTIONS_MAX} already.")
+    require_room(call, "functions", len(known), "TooManyFunctions")
     now = catalog.clock()
     etag = random_id("E", catalog.random)
     resource = Resource(

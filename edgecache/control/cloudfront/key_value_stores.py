@@ -17,7 +17,6 @@ from typing import Any
 from edgecache.config.key_value_stores import (
     FILE_BYTES_MAX,
     STORE_BYTES_MAX,
-    STORES_MAX,
     items_bytes,
     items_problem,
     read_import,
@@ -28,6 +27,7 @@ from edgecache.control.cloudfront.error_mapping import as_api_errors
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.model import PREFIX
 from edgecache.control.cloudfront.preconditions import require_changeable, require_current
+from edgecache.control.cloudfront.quotas import require_room
 from edgecache.control.cloudfront.tags import merge_tags
 from edgecache.control.state.resources import Resource, ResourceKind, random_id
 
@@ -62,8 +62,7 @@ def create(call: OperationContext) -> Document:
     known = catalog.of(KIND)
     if any(one.name == name for one in known):
         raise ApiError("EntityAlreadyExists", f"There is a key value store named {name} already.")
-    if len(known) >= STORES_MAX:
-        raise ApiError("EntityLimitExceeded", f"There are {STORES_MAX} already.")
+    require_room(call, "key_value_stores", len(known), "EntityLimitExceeded")
     source = call.input.get("ImportSource")
     items = {} if source is None else _imported(source, catalog.file.bucket)
     now = catalog.clock()

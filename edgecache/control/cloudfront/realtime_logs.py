@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from edgecache.config.aws.behaviors import REALTIME_LOG_ARN
-from edgecache.config.checks.realtime_logs import LOGS_MAX, NAME
+from edgecache.config.checks.realtime_logs import NAME
 from edgecache.control.cloudfront.context import OperationContext, Run, arn, page
 from edgecache.control.cloudfront.error_mapping import as_api_errors
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.cloudfront.preconditions import require_changeable, require_resource
+from edgecache.control.cloudfront.quotas import require_room
 from edgecache.control.cloudfront.resources import distributions_using
 from edgecache.control.state.resources import Resource, ResourceKind, random_id
 from edgecache.observe.realtime_log import REALTIME_FIELDS
@@ -46,8 +47,7 @@ def create(call: OperationContext) -> Document:
         raise ApiError(
             "RealtimeLogConfigAlreadyExists", f"There is a real-time log named {name} already."
         )
-    if len(known) >= LOGS_MAX:
-        raise ApiError("TooManyRealtimeLogConfigs", f"There are {LOGS_MAX} already.")
+    require_room(call, "realtime_log_configs", len(known), "TooManyRealtimeLogConfigs")
     now = catalog.clock()
     resource = Resource(
         kind=KIND,

@@ -12,8 +12,6 @@ from edgecache.config.origins import canonical_user_id
 from edgecache.control.cloudfront.errors import ApiError
 from edgecache.control.state.resources import Random, Resource, ResourceKind, random_id
 
-RESOURCES_MAX = 2_500  # of a kind: as many public keys as a configuration may have
-
 Config = dict[str, Any]
 
 

@@ -21,9 +21,9 @@ from edgecache.control.cloudfront.preconditions import (
     require_current,
     require_resource,
 )
+from edgecache.control.cloudfront.quotas import OF_KIND, require_few_names, require_room
 from edgecache.control.cloudfront.resource_types import (
     RESOURCE_TYPES,
-    RESOURCES_MAX,
     Config,
     ResourceType,
 )
@@ -109,8 +109,9 @@ def create(type: ResourceType, call: OperationContext) -> Config:
             type.exists, f"The caller reference is that of another {kind_words(type.kind)}."
         )
     _require_free(type, config, "", known)
-    if sum(one.source is ResourceSource.API for one in known) >= RESOURCES_MAX:
-        raise ApiError(type.too_many, f"There are {RESOURCES_MAX} already.")
+    made = sum(one.source is ResourceSource.API for one in known)
+    require_room(call, OF_KIND[type.kind], made, type.too_many)
+    require_few_names(call, type.kind, config)
     now = catalog.clock()
     resource = Resource(
         kind=type.kind,
@@ -149,6 +150,7 @@ def update(type: ResourceType, call: OperationContext) -> Config:
                 type.fixed_fault, f"The parameter {type.config}.{name} cannot be changed."
             )
     _require_free(type, config, one.id, catalog.of(type.kind))
+    require_few_names(call, type.kind, config)
     changed = replace(
         one,
         etag=random_id("E", catalog.random),

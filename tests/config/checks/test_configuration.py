@@ -54,7 +54,7 @@ def many(count: int) -> dict[str, Any]:
         (site(), []),
         ({"brand": "two words"}, ['brand: "two words" is not one word (a token of RFC 9110)']),
         (many(500), []),
-        (many(501), ["distributions: 501 are more than 500"]),
+        (many(501), ["distributions: 501 are more than 500 (quotas.distributions)"]),
         ({"state_dir": ""}, ['state_dir: "" is not a path']),
         (
             {"locations": [{"name": "A", "listen": "127.0.0.1:1"}]},
@@ -157,7 +157,7 @@ def test_addresses(table: dict[str, Any], expected: list[str]) -> None:
         ),
         (
             site(aliases=[f"a{i}" for i in range(101)]),
-            ["distributions[0].aliases: 101 aliases are more than 100"],
+            ["distributions[0].aliases: 101 are more than 100 (quotas.aliases_per_distribution)"],
         ),
         (
             site(default_root_object="a b.html"),

@@ -53,7 +53,6 @@ def test_a_good_group_has_no_problem() -> None:
         ((group(codes=(503, 501)),),
          "groups[0].status_codes[1]: 501 is not one of 400, 403, 404, 416, 429, 500, 502, 503, "
          "504"),
-        (tuple(group(f"g{n}") for n in range(11)), "groups: 11 groups are more than 10"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_group(groups: tuple[OriginGroup, ...], told: str) -> None:

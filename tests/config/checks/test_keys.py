@@ -84,7 +84,8 @@ def test_accounts_name_keys(tmp_path: Path) -> None:
         ),
         (
             KEYS + GROUP + SITE % (', trusted_key_groups = ["team"' + ', "team"' * 4 + "]"),
-            "distributions[0].default_behavior.trusted_key_groups: 5 groups are more than 4",
+            "distributions[0].default_behavior.trusted_key_groups: 5 are more than 4 "
+            "(quotas.key_groups_per_cache_behavior)",
         ),
         (
             KEYS + '[[key_groups]]\nid = "team"\nkeys = ["K3"]\n',
@@ -96,7 +97,7 @@ def test_accounts_name_keys(tmp_path: Path) -> None:
         ),
         (
             KEYS + '[[key_groups]]\nid = "team"\nkeys = ["K1"' + ', "K1"' * 5 + "]\n",
-            "key_groups[0].keys: 6 keys are more than 5",
+            "key_groups[0].keys: 6 are more than 5 (quotas.public_keys_per_key_group)",
         ),
         (KEYS + GROUP + GROUP, 'key_groups[1].id: "team" is another group\'s too'),
         (KEYS + KEYS, 'public_keys[2].id: "K1" is another key\'s too'),

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from edgecache.config.checks.realtime_logs import (
-    LOGS_MAX,
     STREAMS_MAX,
     check_realtime_logs,
     realtime_log_warnings,
@@ -94,9 +93,6 @@ def test_what_is_a_place(to: str) -> None:
 def test_names_are_one_things_and_there_are_so_many() -> None:
     assert "named twice" in problems(config(realtime_logs=(LOG, LOG)))[0]
     assert "named twice" in problems(config(realtime_log_streams=(STREAM, STREAM)))[0]
-    many = tuple(RealtimeLog(name=f"n{n}", stream="one") for n in range(LOGS_MAX + 1))
-    found = problems(config(realtime_logs=many, distributions=()))
-    assert found == [f"realtime_logs: {LOGS_MAX + 1} are more than {LOGS_MAX}"]
     streams = tuple(RealtimeLogStream(stream=f"s{n}", to="file:/a") for n in range(STREAMS_MAX + 1))
     found = problems(Config(realtime_log_streams=streams))
     assert found == [f"realtime_log_streams: {STREAMS_MAX + 1} are more than {STREAMS_MAX}"]

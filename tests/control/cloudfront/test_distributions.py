@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from edgecache.cli.check import check_report
 from edgecache.config.lambda_functions import LambdaFunctionConfig
 from edgecache.config.load import load
-from edgecache.control.cloudfront import distributions
 from tests.control.api.asking import created, default, names, refused, served
 from tests.control.cloudfront.desk import LOCATION_ALONE, Desk, open_desk, site
 
@@ -56,12 +55,6 @@ def test_the_first_one_may_be_made_and_the_last_deleted_by_the_api(tmp_path: Pat
         assert not nothing_served(desk)
         client.delete_distribution(Id=id, IfMatch=made["ETag"])
         assert served(desk) == {}
-
-
-def test_beyond_a_number_there_are_no_more(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributions, "DISTRIBUTIONS_MAX", 2)
-    created(client)  # beside the file's
-    refused(lambda: created(client, "two"), code="TooManyDistributions", status=400)
 
 
 def nothing_served(desk: Desk) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from edgecache.config.checks.functions import FUNCTIONS_MAX
 from edgecache.config.functions import CODE_BYTES_MAX, FunctionAssociation, FunctionConfig
+from edgecache.config.model import Quotas
 from edgecache.control.state.resources import ResourceKind
 from tests.control.cloudfront.desk import LOCATION_ALONE, Desk, code_of, open_desk, site
 
@@ -122,7 +122,7 @@ def test_there_are_so_many_and_no_more(desk: Desk, client: Any) -> None:
     create(client)
     one = desk.catalog.of(ResourceKind.FUNCTION)[0]
     with desk.catalog.changing():
-        for number in range(FUNCTIONS_MAX - 1):
+        for number in range(Quotas().functions - 1):
             desk.catalog.put(replace(one, id=f"n{number}"))
     assert refused(lambda: create(client, "one-more")) == ("TooManyFunctions", 400)
 

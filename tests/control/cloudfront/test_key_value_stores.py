@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from edgecache.config.key_value_stores import STORE_BYTES_MAX, STORES_MAX, store_id
+from edgecache.config.key_value_stores import STORE_BYTES_MAX, store_id
+from edgecache.config.model import Quotas
 from tests.control.cloudfront.desk import LOCATION_ALONE, Desk, code_of, open_desk
 
 FILE = (
@@ -126,7 +127,7 @@ def test_what_is_refused(client: Any) -> None:
 
 
 def test_there_are_so_many_and_no_more(client: Any) -> None:
-    for number in range(STORES_MAX - 1):
+    for number in range(Quotas().key_value_stores - 1):
         client.create_key_value_store(Name=f"s{number}")
     with pytest.raises(ClientError) as refused:
         client.create_key_value_store(Name="one-more")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgecache.config.checks.key_value_stores import check_key_value_stores
+from edgecache.config.checks.functions import check_key_value_stores
 from edgecache.config.functions import FunctionConfig
-from edgecache.config.key_value_stores import STORE_FUNCTIONS_MAX, KeyValueStoreConfig, store_id
+from edgecache.config.key_value_stores import KeyValueStoreConfig, store_id
 from edgecache.config.model import Config
 from edgecache.config.problems import Problems
 
@@ -46,13 +46,8 @@ def test_a_store_that_functions_read_is_well() -> None:
          "key_value_stores[0].items: the value of "),
         (Config(key_value_stores=(KeyValueStoreConfig(name="a", items={"": "x"}),)),
          "key_value_stores[0].items: a key is empty"),
-        (Config(key_value_stores=tuple(
-            KeyValueStoreConfig(name=f"s{n}", id=store_id(f"s{n}")) for n in range(51))),
-         "key_value_stores: 51 stores are more than 50"),
         (Config(functions=readers("x")),
          'functions[0].key_value_stores[0]: "x" is not a key value store'),
-        (Config(key_value_stores=(ONE,), functions=readers(*[ONE.id] * (STORE_FUNCTIONS_MAX + 1))),
-         "functions[10].key_value_stores[0]: more than 10 functions read one"),
     ],
 )  # fmt: skip
 def test_what_is_wrong(config: Config, problem: str) -> None:

@@ -170,8 +170,8 @@ WALKS = (
         "One write of the API", api_write,
         (
             "CallerAuthentication.authenticate", "ServiceModel.match", "read_request", "validate",
-            "unsupported", "with_defaults", "Catalog.changing", "compose", "check",
-            "ControlLog.append_text",
+            "unsupported", "with_defaults", "Catalog.changing", "IncrementalComposition.step",
+            "check", "ControlLog.append_text",
         ),
     ),
 )  # fmt: skip

@@ -9,6 +9,7 @@
 - `declared` resources of the configuration file, and CloudFront's managed policies
 - `distribution_cache` distributions as they were read and checked before
 - `functions` functions as control keeps them, and as nodes are told of them
+- `incremental_composition` the same with some distributions changed, at the price of the change
 - `invalidations` rows of invalidations, quotas, Completed
 - `key_values` what key value stores hold, and their versions
 - `log` the ordered log on disk, and in memory for nodes

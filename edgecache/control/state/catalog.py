@@ -52,6 +52,11 @@ from edgecache.control.state.database import (
 from edgecache.control.state.declared import declared_resources
 from edgecache.control.state.distribution_cache import DistributionCache
 from edgecache.control.state.functions import without_idle_functions
+from edgecache.control.state.incremental_composition import (
+    CompositionStep,
+    IncrementalComposition,
+    Surroundings,
+)
 from edgecache.control.state.key_values import KeyValues
 from edgecache.control.state.log import ControlLog, publish_config
 from edgecache.control.state.releases import Releases
@@ -72,6 +77,7 @@ T = TypeVar("T")
 RESOURCE_TABLES = ("resources", "adopted", "releases", "certificates")
 """Tables whose rows make the published configuration, with the file."""
 
+_STEPPED = frozenset({ResourceKind.DISTRIBUTION})  # kinds that are composed step by step
 _POLICY_KINDS = (
     ResourceKind.CACHE_POLICY,
     ResourceKind.ORIGIN_REQUEST_POLICY,
@@ -104,8 +110,11 @@ class Catalog:
         self.changes = Changes(state)
         self.key_values = KeyValues(state, log)  # to be changed inside `changing` or `recorded`
         self._known = DistributionCache()
+        self._incremental = IncrementalComposition(self._known, self._finished)
         self._file = SharedFile(state)
         self._changed: list[Resource] | None = None
+        self._edits: set[tuple[ResourceKind, str]] = set()  # what was put and removed
+        self._is_ahead = False  # the log of `published`: a transaction has not ended, or failed
         self.published = Config()  # what the nodes run on, once `publish` has begun
         self.refused: tuple[RefusedResource, ...] = ()  # what the API made and is not in it
         self.clock = clock
@@ -136,7 +145,7 @@ class Catalog:
     def _follow(self, file: Config) -> None:
         """Know what another control has published: what its composition would be here."""
         try:
-            self._published(self._composed(file, lambda *_: True, lambda _: True))
+            self._published(*self._composed(file, lambda *_: True, lambda _: True))
         except NotComposedError as error:
             raise StateBusyError(f"{self._state.name}: {UNKNOWN} ({error})") from None
 
@@ -175,21 +184,44 @@ class Catalog:
         NotComposedError: the change would break the configuration.
         """
         assert self._changed is None, "one change at a time"
-        self._changed = []
+        self._changed, self._edits = [], set()
         try:
             with self._state.writing():
                 yield
-                composed = self._composed(self.file, self._may_lack, self._may_ignore)
                 before = self._log.generation
-                generation = publish_config(self._log, composed.config, by)
+                generation = self._publish_changed(by)
                 if generation == before:
                     self._log.record(by)
                 for resource in self._changed:
                     if resource.generation == 0:
                         self._rows.put(replace(resource, generation=generation))
-                self._state.on_commit(partial(self._published, composed))
         finally:
             self._changed = None
+
+    def _publish_changed(self, by: Authorship) -> int:
+        """Publish what the change makes of the configuration; the generation."""
+        step = self._step()
+        if step is not None:
+            self._when_committed(partial(self._stepped, step))
+            return publish_config(self._log, step.composition.config, by)
+        composed = self._composed(self.file, self._may_lack, self._may_ignore)
+        self._when_committed(partial(self._published, *composed))
+        return publish_config(self._log, composed[0].config, by)
+
+    def _when_committed(self, told: Callable[[], None]) -> None:
+        """Until then what is published is not what the next change of the transaction follows."""
+        self._is_ahead = True
+        self._state.on_commit(told)
+
+    def _step(self) -> CompositionStep | None:
+        """What follows from what is published where distributions alone have changed."""
+        if self._is_ahead:
+            return None
+        if not self._edits or any(kind not in _STEPPED for kind, _ in self._edits):
+            return None
+        # As they are on disk: a document of a call may be spelled otherwise.
+        edits = {id: self._rows.get(kind, id) for kind, id in self._edits}
+        return self._incremental.step(edits, self._surroundings(self.file))
 
     @contextlib.contextmanager
     def recorded(self, by: Authorship) -> Iterator[None]:
@@ -202,11 +234,14 @@ class Catalog:
         assert self._changed is not None
         self._rows.put(resource)
         self._changed.append(resource)
+        self._edits.add((resource.kind, resource.id))
 
     def remove(self, kind: ResourceKind, id: str) -> None:
         """Inside `changing`."""
         assert self._changed is not None
+        self._changed = [one for one in self._changed if (one.kind, one.id) != (kind, id)]
         self._rows.remove(kind, id)
+        self._edits.add((kind, id))
 
     def adopt(self, id: str) -> None:
         """Inside `changing`: from now on the API says what this distribution of the file is."""
@@ -231,19 +266,26 @@ class Catalog:
         with self._state.writing():
             file, self.differs = self._file.chosen(file, joining=starting and self._state.others)
             if starting:
-                composed = self._composed(file, lambda *_: True, lambda _: True)
+                composed, merged, beside = self._composed(file, lambda *_: True, lambda _: True)
             else:
-                composed = self._composed(file, self._may_lack, self._may_ignore)
+                composed, merged, beside = self._composed(file, self._may_lack, self._may_ignore)
             by = Authorship(BY_FILE, "control started" if starting else "reload_file")
             self.key_values.follow_file(file.key_value_stores, self.clock())
             generation = publish_config(self._log, composed.config, by)
             self._file.keep(file)
-        self._published(composed)
+            self._when_committed(partial(self._published, composed, merged, beside))
         self._use(file)
         return generation
 
-    def _published(self, composed: Composition) -> None:
+    def _published(self, composed: Composition, merged: Config, beside: Surroundings) -> None:
         self.published, self.refused = composed.config, composed.refused
+        self._incremental.learn(composed, merged, beside)
+        self._is_ahead = False
+
+    def _stepped(self, step: CompositionStep) -> None:
+        self.published, self.refused = step.composition.config, step.composition.refused
+        self._incremental.take(step)
+        self._is_ahead = False
 
     def _may_lack(self, kind: ResourceKind, id: str) -> bool:
         """What is not served already, unless it is what changes."""
@@ -262,25 +304,40 @@ class Catalog:
         served = (one for one in self.published.distributions if one.id == id)
         return any(refused_members(one, self.published) for one in served)
 
-    def _composed(self, file: Config, may_lack: MayOmit, may_ignore: MayIgnore) -> Composition:
-        made = api_resources(self._rows, self.releases)
-        composed = compose(file, made, may_lack, self._known, may_ignore)
+    def _surroundings(self, file: Config) -> Surroundings:
         revoked = IssuedCertificates(self._state, self.clock).revoked()
-        control = composed.config.control
+        adopted, releases = self._rows.adopted(), self.releases.current()
+        return Surroundings(file, adopted, releases, revoked, self.has_local_names)
+
+    def _composed(
+        self, file: Config, may_lack: MayOmit, may_ignore: MayIgnore
+    ) -> tuple[Composition, Config, Surroundings]:
+        """Composed from scratch: as published, as merged before that, and what beside."""
+        beside = self._surroundings(file)
+        made = ApiResources(
+            {kind: self._rows.of(kind) for kind in ResourceKind}, beside.adopted, beside.releases
+        )
+        composed = compose(file, made, may_lack, self._known, may_ignore)
+        config = self._finished(composed.config, beside)
+        return replace(composed, config=config), composed.config, beside
+
+    def _finished(self, merged: Config, beside: Surroundings) -> Config:
+        """A merged configuration as it is published."""
+        control = merged.control
         if control is not None:  # of no use to nodes; a former one does not know it
             control = replace_struct(control, database="")
         # What stores hold is asked for by nodes that need it: see `key_values`.
         config = replace_struct(
-            with_mapped_origins(composed.config),
-            revoked_nodes=revoked,
+            with_mapped_origins(merged),
+            revoked_nodes=beside.revoked,
             control=control,
             key_value_stores=(),
             origin_map={},
         )
-        if self.has_local_names:
+        if beside.has_local_names:
             named = tuple(map(with_local_name, config.distributions))
             config = replace_struct(config, distributions=named)
-        return replace(composed, config=without_idle_functions(config))
+        return without_idle_functions(config)
 
 
 def with_local_name(site: Distribution) -> Distribution:

@@ -148,10 +148,8 @@ class ApiResources:
             for one in self.of(kind)
             if one.id == id
         ]
-        kept = {
-            kind: [one for one in rows if (kind, one.id) not in reasons]
-            for kind, rows in self.resources.items()
-        }
+        every = self.resources.items()
+        kept = {kind: [x for x in rows if (kind, x.id) not in reasons] for kind, rows in every}
         return copied(self, resources=kept, refused=(*self.refused, *refused))
 
 
@@ -169,6 +167,7 @@ class Composition:
 
     config: Config
     refused: tuple[RefusedResource, ...] = ()
+    policies: Policies = field(default_factory=Policies)  # that documents of the API may name
 
 
 MayOmit = Callable[[ResourceKind, str], bool]
@@ -207,7 +206,7 @@ def compose(
     config = _merge(file, made, troubles, known)
     problems: list[Problem] = []
     if not troubles:
-        troubles, problems = _check_merged(config, made, known, may_ignore)
+        troubles, problems = check_merged(config, made, known, may_ignore)
     while troubles or problems:
         rest = [one for one in troubles if not (_is_own_fault(one) and may_lack(one.kind, one.id))]
         if rest or problems:
@@ -216,9 +215,9 @@ def compose(
         if shared:
             return compose(file, made.without(shared), may_lack, known, may_ignore)
         config = _without_failed(config, made, troubles)
-        troubles, problems = _check_merged(config, made, known, may_ignore)
+        troubles, problems = check_merged(config, made, known, may_ignore)
     known.passed(config.distributions)
-    return Composition(config, made.refused)
+    return Composition(config, made.refused, known.policies)
 
 
 def _merge(
@@ -234,12 +233,12 @@ def _merge(
     known.begin(policies, private=private)
     sites = _read_each(
         made.of(ResourceKind.DISTRIBUTION),
-        lambda one: known.read(one, partial(_distribution, policies, private)),
+        lambda one: known.read(one, partial(read_distribution, policies, private)),
         troubles,
     )
     hidden = (probe_distribution(file.control),) if file.control and file.control.canary_s else ()
     distributions = tuple(
-        known.finished(one, made.releases.get(one.id, one.releases), _with_name_and_releases)
+        known.finished(one, made.releases.get(one.id, one.releases), with_name_and_releases)
         for one in (*kept, *sites, *hidden)
     )
     keys = _read_each(
@@ -442,9 +441,9 @@ class _ApiPolicies(Generic[P]):
         return replace(self.read_document(resource.config), id=resource.id)
 
 
-def _distribution(policies: Policies, private: bool, one: Resource) -> Distribution:
+def read_distribution(policies: Policies, private: bool, one: Resource) -> Distribution:
     """What its origins may lead to is said here, for what was made or adopted before as well:
-    nodes look when they connect."""
+    nodes look when they connect. DocumentError."""
     site = read_distribution_config(one.config, id=one.id, policies=policies)
     origins = tuple(
         replace(origin, reach=origin_reach(origin.domain_name, private)) for origin in site.origins
@@ -452,13 +451,13 @@ def _distribution(policies: Policies, private: bool, one: Resource) -> Distribut
     return replace(site, tags=one.tags, domain_name=one.domain_name, origins=origins)
 
 
-def _with_name_and_releases(one: Distribution, releases: tuple[Release, ...]) -> Distribution:
+def with_name_and_releases(one: Distribution, releases: tuple[Release, ...]) -> Distribution:
     """With a domain name of its own, as every distribution of CloudFront has, and its releases."""
     name = one.domain_name or default_domain_name(one.id)
     return replace(one, domain_name=name, releases=releases)
 
 
-def _check_merged(
+def check_merged(
     config: Config, made: ApiResources, known: DistributionCache, may_ignore: MayIgnore
 ) -> tuple[list[CompositionProblem], list[Problem]]:
     """The problems that checks find: of the API's resources, and of the file's."""

@@ -34,6 +34,11 @@ class DistributionCache:
             self._basis = (policies, private)
             self._read = {}
 
+    @property
+    def policies(self) -> Policies:
+        """What documents are read with."""
+        return Policies() if self._basis is None else self._basis[0]
+
     def read(self, one: Resource, read: Callable[[Resource], Distribution]) -> Distribution:
         """The distribution a resource describes; what `read` raises is raised each time."""
         known = self._read.get(one.id)
@@ -56,6 +61,16 @@ class DistributionCache:
     def is_good(self, one: Distribution) -> bool:
         """Whether it has passed the checks that need no other one."""
         return self._good.get(one.id) is one
+
+    def passed_alone(self, one: Distribution) -> None:
+        """It is in such a configuration beside those that were."""
+        self._good[one.id] = one
+
+    def forget(self, id: str) -> None:
+        """There is none with this id any more, or another is in its place."""
+        self._read.pop(id, None)
+        self._finished.pop(id, None)
+        self._good.pop(id, None)
 
     def passed(self, served: Sequence[Distribution]) -> None:
         """These are in a configuration that has passed every check; others are forgotten."""

@@ -60,11 +60,12 @@ def without_idle_functions(config: Config) -> Config:
 
     Nor are they told of Python hooks: each has those that its own file names.
     """
-    used = {name for one in config.distributions for name in _used(one)}
+    used = {name for one in config.distributions for name in used_functions(one)}
     functions = tuple(one for one in config.functions if one.name in used)
     return replace(config, functions=functions, python_hooks=())
 
 
-def _used(distribution: Distribution) -> set[str]:
+def used_functions(distribution: Distribution) -> set[str]:
+    """The names of the functions that its behaviors run."""
     behaviors = (*distribution.behaviors, distribution.default_behavior)
     return {one.function for behavior in behaviors for one in behavior.function_associations}

@@ -101,6 +101,43 @@ def export_zone(
     print_result({"zone": wanted, "file": text + "\n"}, text, as_json=as_json)
 
 
+@app.command(epilog="Example: edgecache dns ds example.org")
+def ds(
+    zone: Annotated[str, typer.Argument(help="A zone with dnssec = true, the CDN's or another.")],
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Print the DS records of a signed zone, which its parent is to have.
+
+    The secret that keys are made of is made first where there is none. Run it where control is.
+    """
+    import os
+
+    from edgecache.config.secrets import SecretsError, add_zone_secret
+    from edgecache.dns.names import absolute_wire
+    from edgecache.dns.records import DS
+    from edgecache.dns.zone_signer import KEY_TTL_S, SignatureMemo
+    from edgecache.node.zone_keys import zone_signer
+
+    loaded = load_config(config)
+    wanted = zone.rstrip(".").lower()
+    settings = loaded.dns
+    signed = set() if settings is None else {one.name for one in settings.zones if one.dnssec}
+    if settings is not None and settings.dnssec:
+        signed.add(settings.zone)
+    known = sorted(name.rstrip(".").lower() for name in signed)
+    if wanted not in known:
+        refuse([f"{zone} is no zone with dnssec = true (those are: {', '.join(known) or 'none'})"])
+    try:
+        secrets = add_zone_secret(loaded.state_dir, os.environ)
+    except SecretsError as error:
+        refuse([str(error)])
+    signer = zone_signer(absolute_wire(wanted), secrets, SignatureMemo(float, float))
+    values = [_value(DS, data)[1] for data in signer.ds_values()]
+    text = "\n".join(f"{wanted}. {KEY_TTL_S} IN DS {value}" for value in values)
+    print_result({"zone": wanted, "ttl_s": KEY_TTL_S, "values": values}, text, as_json=as_json)
+
+
 def _soa_first(row: tuple[bytes, int, int, bytes]) -> tuple[bool, bytes, int]:
     return row[1] != 6, row[0], row[1]
 

@@ -48,6 +48,7 @@ class SecretKind(StrEnum):
     PEERS = "peers"  # processes to each other
     OPERATORS = "operators"  # people to control
     IDENTITY = "identity"  # us to origins
+    DNSSEC = "dnssec"  # keys of signed zones, each of which signs
 
 
 class RotationStep(StrEnum):
@@ -62,11 +63,13 @@ PARTS = {
     SecretKind.PEERS: "peer",
     SecretKind.OPERATORS: "operator",
     SecretKind.IDENTITY: "identity",
+    SecretKind.DNSSEC: "dnssec",
 }
 LASTS_S = {  # how long what a key has signed is good for, clocks that differ included
     SecretKind.PEERS: 90.0,
     SecretKind.OPERATORS: 3_630.0,
     SecretKind.IDENTITY: 120.0,
+    SecretKind.DNSSEC: 172_800.0,  # the longest TTL of what is made with a zone
 }
 
 Keys = Mapping[str, str]
@@ -90,7 +93,9 @@ def signing_with_new_key(keys: Keys) -> Keys:
 
 
 def without_old_keys(keys: Keys) -> Keys:
-    """The key that signs, alone."""
+    """The key that signs, alone. ValueError when there is none."""
+    if not keys:
+        raise ValueError("there is none")
     last = [*keys][-1]
     return {last: keys[last]}
 
@@ -134,6 +139,7 @@ def show(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
         found = load_secrets(state_dir, env)
         kinds: dict[str, Keys] = {"peers": found.peer, "identity": found.identity}
         kinds["viewers"] = found.viewer
+        kinds["dnssec"] = found.dnssec
         if operators_path(state_dir, env).exists() or has_former_operators(state_dir, env):
             kinds["operators"] = load_operators(state_dir, env)
     except SecretsError as error:
@@ -171,6 +177,8 @@ def rotate(
     steps = [step] if step is not None else [*RotationStep]
     if step is None and kind is SecretKind.OPERATORS:
         refuse(["operators' tokens last an hour: --step add, --step sign, and then --step drop"])
+    if step is None and kind is SecretKind.DNSSEC:
+        refuse(["parents are to hear of it: --step add, `edgecache dns ds`, sign, and then drop"])
     state_dir = load_config(config).state_dir
     done = []
     for number, one in enumerate(steps):

@@ -161,7 +161,8 @@ class DnsZoneSettings(Model, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `name_servers`: where it has no NS records; none: those of `[dns]`. A secondary may transfer it
     from an address in `transfer_to`, signed by `transfer_key`, each where it is given; and is told
     of changes at the HOST:PORT in `notify`. With `clients` it is private: who asks from one of
-    these networks sees it, in the place of a public one of its name, and nobody else does.
+    these networks sees it, in the place of a public one of its name, and nobody else does. With
+    `dnssec` its answers are signed.
     """
 
     name: str
@@ -172,6 +173,7 @@ class DnsZoneSettings(Model, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     transfer_to: tuple[str, ...] = ()
     transfer_key: str = ""
     notify: tuple[str, ...] = ()
+    dnssec: bool = False
 
 
 class DnsSettings(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -179,7 +181,8 @@ class DnsSettings(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `zone` is the operator's, in which each distribution has a name; "": none. `name_servers` are
     its servers' names, and of zones that name none; `server_addresses` by name where those names
-    are of the zone itself. `responses_per_s` is of one prefix (/24, /56) by UDP; 0: no limit.
+    are of the zone itself; with `dnssec` its answers are signed. `responses_per_s` is of one prefix
+    (/24, /56) by UDP; 0: no limit.
     """
 
     listen: tuple[str, ...]
@@ -187,6 +190,7 @@ class DnsSettings(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     zone: str = ""
     name_servers: tuple[str, ...] = ()
     server_addresses: dict[str, tuple[str, ...]] = {}
+    dnssec: bool = False
     ttl_s: int = 60
     responses_per_s: int = 1_000
     connections_max: int = 256
@@ -197,6 +201,11 @@ class DnsSettings(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     transfer_keys: tuple[DnsTransferKey, ...] = ()
     cidr_collections: tuple[DnsCidrCollection, ...] = ()
     health_checks: tuple[HealthCheck, ...] = ()
+
+    @property
+    def signs(self) -> bool:
+        """Whether any zone is signed."""
+        return self.dnssec or any(one.dnssec for one in self.zones)
 
 
 def distribution_label(id: str, domain_name: str = "") -> str:

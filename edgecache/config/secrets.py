@@ -5,8 +5,9 @@ Kubernetes mounts for a user who is not root has mode 0440.
 
 The file is JSON: `{"peer": {"k1": "..."}, "identity": {...}, "viewer": {...}}`, each an object of
 key id to secret, the newest last; a file without `viewer` has none of these. The newest is used;
-all are accepted, so that keys can change one machine at a time. `origin` holds the key pairs of
-stores by name: `{"minio": {"access_key_id": "...", "secret_access_key": "..."}}`.
+all are accepted, so that keys can change one machine at a time. Of `dnssec`, which is there where a
+zone is signed, name servers make the keys of zones. `origin` holds the key pairs of stores by name:
+`{"minio": {"access_key_id": "...", "secret_access_key": "..."}}`.
 
 Operators' secrets stand in a file of their own beside it, `operators.json`, which the machine of
 control alone has: `{"operator": {"k1": "..."}}`. A `secrets.json` of a former release has that
@@ -36,7 +37,7 @@ SECRET_BYTES = 32  # of randomness: the output of HMAC-SHA-256 (RFC 2104 §3)
 SECRET_CHARS_MIN = 32  # what a hand-written secret must have
 ROOT = 0
 KINDS = ("peer", "identity", "viewer")
-MAY_BE_NONE = ("viewer", "identity")  # an edge that asks no origins has no identity
+MAY_BE_NONE = ("viewer", "identity", "dnssec")  # an edge that asks no origins has no identity
 KEYS_MAX = 16  # as many as a rotation ever overlaps
 KEY_PAIRS_MAX = 100  # CloudFront's quota of origin access controls, which name them
 
@@ -77,10 +78,11 @@ class Secrets:
     identity: Mapping[str, str]  # us to origins
     viewer: Mapping[str, str] = field(default_factory=dict)  # tokens that open private content
     origin: Mapping[str, KeyPair] = field(default_factory=dict, kw_only=True)  # us to stores
+    dnssec: Mapping[str, str] = field(default_factory=dict, kw_only=True)  # keys of signed zones
 
     def __repr__(self) -> str:
         kinds = ", ".join(f"{name}={[*keys]}" for name, keys in _kinds(self))
-        return f"Secrets({kinds}, origin={[*self.origin]})"
+        return f"Secrets({kinds}, origin={[*self.origin]}, dnssec={[*self.dnssec]})"
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -88,6 +90,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     identity: dict[str, str]
     viewer: dict[str, str] = {}
     origin: dict[str, KeyPair] = {}
+    dnssec: dict[str, str] = {}
     operator: dict[str, str] = {}  # of a former release
 
     def __repr__(self) -> str:
@@ -207,10 +210,16 @@ def has_former_operators(state_dir: str | Path, env: Mapping[str, str]) -> bool:
     return path.exists() and bool(_read(path).operator)
 
 
-def spelled(of: Secrets, peer: Mapping[str, str], *, with_origins: bool) -> str:
-    """The text of a file with these secrets of peers; with what opens origins, or without."""
+def spelled(
+    of: Secrets, peer: Mapping[str, str], *, with_origins: bool, with_zones: bool = False
+) -> str:
+    """The text of a file with these secrets of peers; with what opens origins, or without.
+
+    `with_zones`: with what zones are signed by, which name servers alone need.
+    """
     identity, origin = (dict(of.identity), dict(of.origin)) if with_origins else ({}, {})
-    file = _File(dict(peer), identity, dict(of.viewer), origin)
+    zones = dict(of.dnssec) if with_zones else {}
+    file = _File(dict(peer), identity, dict(of.viewer), origin, zones)
     return msgspec.json.format(msgspec.json.encode(file)).decode() + "\n"
 
 
@@ -247,6 +256,20 @@ def add_viewer_secret(
         raise SecretsError(path, f"viewer.{key_id}: is there already")
     added = {**present.viewer, key_id: new_secret(random)}
     return change_keys(state_dir, env, "viewer", lambda _: added, random)
+
+
+def add_zone_secret(
+    state_dir: str | Path,
+    env: Mapping[str, str],
+    random: Callable[[int], bytes] = secrets.token_bytes,
+) -> Mapping[str, str]:
+    """The secrets of signed zones; one is made where there are none. SecretsError as above."""
+    present = load_secrets(state_dir, env, random).dnssec
+    if present:
+        return present
+    added = {"k1": new_secret(random)}
+    change_keys(state_dir, env, "dnssec", lambda _: added, random)
+    return added
 
 
 def put_key_pair(
@@ -368,7 +391,8 @@ def _parse(path: Path, shape: type[F]) -> F:
 
 def _secrets(file: _File) -> Secrets:
     kinds = Secrets(*(MappingProxyType(keys) for _, keys in _kinds(file)))
-    return replace(kinds, origin=MappingProxyType(file.origin))
+    origin, dnssec = MappingProxyType(file.origin), MappingProxyType(file.dnssec)
+    return replace(kinds, origin=origin, dnssec=dnssec)
 
 
 def _check_all(path: Path, file: _File | _OperatorsFile) -> None:
@@ -376,7 +400,7 @@ def _check_all(path: Path, file: _File | _OperatorsFile) -> None:
         _check(path, "operator", file.operator)
     if isinstance(file, _OperatorsFile):
         return
-    for kind, keys in _kinds(file):
+    for kind, keys in (*_kinds(file), ("dnssec", file.dnssec)):
         _check(path, kind, keys)
     if len(file.origin) > KEY_PAIRS_MAX:
         raise SecretsError(path, f"origin: {len(file.origin)} are more than {KEY_PAIRS_MAX}")

@@ -14,6 +14,9 @@ among them), *client* (whom an answer is for: the subnet a resolver tells, or th
 - `geography` countries of continents, and coordinates of regions
 - `zone` names of a zone: wildcards, delegations, what is not there
 - `responder` the answer to one query
+- `dnssec` what is signed of a record set, and the records of DNSSEC
+- `zone_signer` signatures of a zone, kept until they are made anew
+- `signed_answer` signatures in an answer, and proofs of what is not there
 - `rate_limit` token buckets by the prefix of who asks
 - `user_zone` zones of users
 - `cdn_zone` the operator's zone, with a name for each distribution

@@ -18,6 +18,7 @@ PLAIN_PAYLOAD = 512  # RFC 1035 §4.2.1
 HEADER_BYTES = 12
 QR, AA, TC, RD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0010
 OPCODE = 0x7800
+DO, CO = 0x8000, 0x4000  # flags of EDNS (RFC 6891 §6.1.4)
 _HEADER = Struct("!HHHHHH")
 _FIXED = Struct("!HHIH")  # of a record: type, class, TTL, length
 _OPT, _TSIG, _SUBNET = 41, 250, 8
@@ -77,6 +78,7 @@ class Query:
     has_edns: bool = False
     payload: int = PLAIN_PAYLOAD
     dnssec: bool = False  # the DO bit
+    compact: bool = False  # the CO bit: NXDOMAIN beside a compact denial (RFC 9824 §5.1)
     subnet: ClientSubnet | None = None
     rcode: Rcode = Rcode.NOERROR
     is_signed: bool = False  # there is a TSIG record
@@ -166,7 +168,7 @@ def _read_additional(data: bytes, begin: int, query: Query) -> int:
         raise _MalformedError
     query.has_edns = True
     query.payload = max(payload, PLAIN_PAYLOAD)
-    query.dnssec = bool(ttl & 0x8000)
+    query.dnssec, query.compact = bool(ttl & DO), bool(ttl & CO)
     if ttl >> 16 & 0xFF:
         query.rcode = Rcode.BADVERS
         return end
@@ -219,6 +221,7 @@ class Sections:
     additionals: int = 0
     additional: bytes = b""
     scope: int = 0  # bits of the client's address that it depends on
+    compact: bool = False  # of a zone whose denials are compact
 
 
 def write_answer(query: Query, sections: Sections, bytes_max: int) -> bytes:
@@ -246,7 +249,9 @@ def _opt(query: Query, sections: Sections) -> bytes:
     if not query.has_edns:
         return b""
     options = b"" if query.subnet is None else query.subnet.option(sections.scope)
-    ttl = sections.rcode >> 4 << 24 | (0x8000 if query.dnssec else 0)
+    ttl = sections.rcode >> 4 << 24 | (DO if query.dnssec else 0)
+    if sections.compact and query.compact:
+        ttl |= CO
     return _VERSION_0_OPT + ttl.to_bytes(4, "big") + len(options).to_bytes(2, "big") + options
 
 

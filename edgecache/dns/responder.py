@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from edgecache.dns.closeness import NO_LATENCIES, DnsClient, LatencyTable
+from edgecache.dns.dnssec import NSEC, NXNAME
 from edgecache.dns.message import (
     ClientSubnet,
     Query,
@@ -35,10 +36,11 @@ from edgecache.dns.records import (
     QUESTION_NAME,
     A,
     RecordData,
-    record_tail,
+    record_data,
 )
 from edgecache.dns.route_memo import RouteMemo
 from edgecache.dns.routing import RecordGroup, RoutingPolicy
+from edgecache.dns.signed_answer import SignedName, one_set
 from edgecache.dns.zone import DnsZone
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 
@@ -50,7 +52,7 @@ IN = b"\0\x01"  # the class
 CHAIN_MAX = 8  # CNAME records of one answer; resolvers follow about as many
 ANY_TTL_S = 3_789  # any will do (RFC 8482 §4.2); Cloudflare's
 _META_TYPES = range(128, 256)  # RFC 6895 §3.1, but for those that are known
-_ANY_TAIL = record_tail(HINFO, ANY_TTL_S, b"\x07RFC8482\0")
+_ANY = record_data(HINFO, ANY_TTL_S, [b"\x07RFC8482\0"])
 PlaceOf = Callable[[str], GeoPlace]
 
 
@@ -109,11 +111,12 @@ def client_of(subnet: ClientSubnet | None, address: str, place_of: PlaceOf) -> D
 class ZoneView:
     """The zones that some clients see, by apex; `quick` are the groups of names that exist."""
 
-    __slots__ = ("is_private", "quick", "zones")
+    __slots__ = ("is_private", "is_signed", "quick", "zones")
 
     def __init__(self, zones: Iterable[DnsZone]) -> None:
         self.zones: dict[bytes, DnsZone] = {zone.apex: zone for zone in zones}
         self.is_private = any(zone.clients for zone in self.zones.values())
+        self.is_signed = any(zone.signer is not None for zone in self.zones.values())
         self.quick: dict[bytes, RecordGroup] = {}
         for zone in self.zones.values():
             for name, held in zone.names.items():
@@ -212,7 +215,7 @@ class Responder:
         most = bytes_max or min(query.payload, 1_232)
         view = self.view_of(address)
         quick = view.quick.get(query.name + query.question[-4:])
-        if quick is None:
+        if quick is None or (query.dnssec and view.is_signed):
             return write_answer(query, self._sections(query, address, view), most)
         data = quick.candidates[0].data if quick.policy is RoutingPolicy.SIMPLE else None
         if data is None:
@@ -227,7 +230,7 @@ class Responder:
 
     def _sections(self, query: Query, address: str, view: ZoneView) -> Sections:
         type = query.type
-        if type in (OPT, 0):
+        if type in (OPT, NXNAME, 0):  # the latter two are no types of records
             return Sections(Rcode.FORMERR, authoritative=False)
         zone = view.zone_of(query.name)
         if zone is None or type in (AXFR, IXFR):
@@ -244,41 +247,40 @@ class Responder:
         sections, name, owner = Sections(), query.name, QUESTION_NAME
         for _ in range(CHAIN_MAX):
             held, holder = zone.find(name)
+            signed = None
+            if zone.signer is not None and query.dnssec:
+                at = holder if held is not None and held.cut else name
+                signed = SignedName(zone, zone.signer, at, held, made_up=holder != at)
             if held is None:
-                return _negative(sections, zone, Rcode.NXDOMAIN)
+                return _negative(sections, zone, Rcode.NXDOMAIN, query, signed)
             if held.cut and not (query.type == DS and holder == name):
-                return self._referral(sections, zone, holder)
-            if query.type == ANY:
-                sections.answers += 1
-                sections.answer += owner + _ANY_TAIL
-                return sections
-            if query.type in held.groups:
-                return self._take(sections, zone, held.groups[query.type], owner, asker)
-            alias = held.groups.get(CNAME)
-            if alias is None:
-                return _negative(sections, zone, Rcode.NOERROR)
-            target = self._add(sections, alias, owner, asker)
+                return self._referral(sections, zone, holder, signed)
+            if query.type == ANY or (query.type == NSEC and signed is not None):
+                return _minimal(sections, query, owner, signed)
+            group = held.groups.get(query.type) or held.groups.get(CNAME)
+            target = None if group is None else self._add(sections, group, owner, asker, signed)
             if target is None:
-                return _negative(sections, zone, Rcode.NOERROR)
+                return _negative(sections, zone, Rcode.NOERROR, query, signed)
+            if query.type in held.groups:
+                return sections
             found = asker.view.zone_of(target)
             if found is None:
                 return sections
             zone, name, owner = found, target, target
         return sections
 
-    def _take(
-        self, sections: Sections, zone: DnsZone, group: RecordGroup, owner: bytes, asker: _Asker
-    ) -> Sections:
-        before = sections.answers
-        self._add(sections, group, owner, asker)
-        if sections.answers == before:
-            return _negative(sections, zone, Rcode.NOERROR)
-        return sections
-
     def _add(
-        self, sections: Sections, group: RecordGroup, owner: bytes, asker: _Asker
+        self,
+        sections: Sections,
+        group: RecordGroup,
+        owner: bytes,
+        asker: _Asker,
+        signed: SignedName | None = None,
     ) -> bytes | None:
-        """Add what the client is given of a group; gives the first value, a CNAME's target."""
+        """Add what the client is given of a group; gives the first value, a CNAME's target.
+
+        None: it is given nothing.
+        """
         first = group.candidates[0].data if group.policy is RoutingPolicy.SIMPLE else None
         chosen: Sequence[RecordData]
         if first is not None:
@@ -287,6 +289,8 @@ class Responder:
             chosen, of_client = self._routes.choose(group, asker.key, asker)
             if of_client and asker.subnet is not None:
                 sections.scope = asker.subnet.bits
+        if signed is not None and chosen:
+            chosen = (one_set(chosen),)
         for data in chosen:
             sections.answers += len(data.tails)
             if owner == QUESTION_NAME:
@@ -294,15 +298,21 @@ class Responder:
                 sections.answer += data.orders[at]
             else:
                 sections.answer += data.owned(owner)
+            if signed is not None:
+                signed.sign(sections, owner, data)
         return chosen[0].values[0].lower() if chosen else None
 
-    def _referral(self, sections: Sections, zone: DnsZone, cut: bytes) -> Sections:
+    def _referral(
+        self, sections: Sections, zone: DnsZone, cut: bytes, signed: SignedName | None
+    ) -> Sections:
         """Who knows more: the delegation's servers, and their addresses where we have them."""
         sections.authoritative = sections.answers > 0
         servers = zone.names[cut].groups[NS].candidates[0].data
         assert servers is not None
         sections.authorities += len(servers.tails)
         sections.authority += servers.owned(cut)
+        if signed is not None:
+            signed.refer(sections)
         for server in servers.values:
             held = zone.names.get(server.lower())
             for type in (A, AAAA):
@@ -314,8 +324,27 @@ class Responder:
         return sections
 
 
-def _negative(sections: Sections, zone: DnsZone, rcode: Rcode) -> Sections:
-    sections.rcode = rcode
-    sections.authorities = 1
-    sections.authority = zone.negative
+def _minimal(sections: Sections, query: Query, owner: bytes, signed: SignedName | None) -> Sections:
+    """One record of a name that is asked for all: that it is not all; or for what denies."""
+    if query.type == NSEC and signed is not None:
+        signed.answer_nsec(sections, owner)
+        return sections
+    sections.answers += 1
+    sections.answer += owner + _ANY.tails[0]
+    if signed is not None:
+        signed.sign(sections, owner, _ANY)
+    return sections
+
+
+def _negative(
+    sections: Sections, zone: DnsZone, rcode: Rcode, query: Query, signed: SignedName | None
+) -> Sections:
+    if signed is None:
+        sections.rcode = rcode
+        sections.authorities = 1
+        sections.authority = zone.negative
+    elif query.type == NSEC and signed.held is None:
+        signed.answer_nsec(sections, QUESTION_NAME if signed.name == query.name else signed.name)
+    else:
+        signed.deny(query, sections)
     return sections

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from edgecache.dns.names import WILDCARD, parent
-from edgecache.dns.records import NS, SOA, RecordData, record_tail
-from edgecache.dns.routing import RecordGroup
+from edgecache.dns.records import NS, SOA, RecordData, record_data
+from edgecache.dns.routing import Candidate, RecordGroup, RoutingPolicy
+from edgecache.dns.zone_signer import ZoneSigner
 
 REFRESH_S, RETRY_S, EXPIRE_S, MINIMUM_S, SOA_TTL_S = 7_200, 900, 1_209_600, 86_400, 900
 """Of the SOA record that Route 53 makes with a zone."""
@@ -36,6 +37,8 @@ class DnsZone:
     names: Mapping[bytes, ZoneName]
     serial: int
     negative: bytes  # its SOA record, with the TTL of what is not there
+    missing: RecordData  # the same as a record set
+    signer: ZoneSigner | None = None
     clients: tuple[str, ...] = ()  # networks that see it; none: everybody does
     size_bytes: int = 0  # of all of it, as estimated
 
@@ -81,7 +84,17 @@ def make_zone(apex: bytes, groups: Mapping[tuple[bytes, int], RecordGroup]) -> D
     soa = _only(names[apex].groups[SOA])
     serial_at = len(soa.values[0]) - 20
     serial = int.from_bytes(soa.values[0][serial_at : serial_at + 4], "big")
-    return DnsZone(apex, names, serial, _negative(apex, soa), size_bytes=_size_bytes(names))
+    missing = _missing(soa)
+    negative = missing.owned(apex)
+    return DnsZone(apex, names, serial, negative, missing, size_bytes=_size_bytes(names))
+
+
+def sign_zone(zone: DnsZone, signer: ZoneSigner) -> None:
+    """Sign answers of the zone from now on; its keys stand at its apex."""
+    for data in signer.key_records():
+        group = RecordGroup(RoutingPolicy.SIMPLE, (Candidate(data=data),))
+        zone.names[zone.apex].groups[data.type] = group
+    zone.signer = signer
 
 
 def _size_bytes(names: Mapping[bytes, ZoneName]) -> int:
@@ -104,10 +117,10 @@ def _only(group: RecordGroup) -> RecordData:
     return data
 
 
-def _negative(apex: bytes, soa: RecordData) -> bytes:
+def _missing(soa: RecordData) -> RecordData:
     """RFC 2308 §3: the TTL of what is not there is the lesser of SOA's TTL and its minimum."""
     minimum = int.from_bytes(soa.values[0][-4:], "big")
-    return apex + record_tail(SOA, min(minimum, soa.ttl_s), soa.values[0])
+    return record_data(SOA, min(minimum, soa.ttl_s), soa.values)
 
 
 def _up_to(name: bytes, apex: bytes) -> Iterator[bytes]:

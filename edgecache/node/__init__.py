@@ -31,6 +31,7 @@ and what control hands out of them;
 `reserve` the bucket behind a regional cache, and its key pair;
 `geoip` look-up of addresses in MaxMind's files;
 `orphaned_connections` adopts connections in the backlog of a worker that died;
-`name_server` answers queries for names, `dns_listener` its sockets;
+`name_server` answers queries for names, `zone_keys` makes keys of signed zones,
+`dns_listener` its sockets;
 `control_app` the control process, `control_secrets` what it knows callers by.
 """

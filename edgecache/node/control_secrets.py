@@ -13,6 +13,7 @@ from edgecache.cluster.credentials import (
     CONTROL,
     CredentialSigner,
     CredentialVerifier,
+    is_name_server,
     is_regional,
     part_of,
 )
@@ -96,6 +97,8 @@ class ControlSecrets:
         if is_regional(place):
             return spelled(secrets, secrets.peer, with_origins=True)
         peer = {name: part_of(secret, place) for name, secret in secrets.peer.items()}
+        if is_name_server(place):
+            return spelled(secrets, peer, with_origins=False, with_zones=True)
         return spelled(secrets, peer, with_origins=config.edges_ask_origins)
 
     def _read_anew(self, stamps: tuple[FileStamp, ...]) -> None:

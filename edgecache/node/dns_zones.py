@@ -1,14 +1,16 @@
 """Zones of a configuration, made for answering: the operator's own, and those of users.
 
 Values of users' records are read by dnspython, once for each configuration; a zone that cannot be
-made is answered as it was before, and that is said; others are not held up by it. Where the extra
-is missing there are none of users.
+made, or signed where it is to be, is answered as it was before, and that is said; others are not
+held up by it. Where the extra is missing there are none of users.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import NamedTuple
 
 from edgecache.config.dns import DnsSettings
 from edgecache.config.model import Config
@@ -16,27 +18,62 @@ from edgecache.config.zone_records import EXTRA, has_extra, rdata_wire
 from edgecache.dns.cdn_zone import cdn_zone, location_groups
 from edgecache.dns.names import absolute_wire
 from edgecache.dns.user_zone import ZoneContext, user_zone
-from edgecache.dns.zone import DnsZone
+from edgecache.dns.zone import DnsZone, sign_zone
+from edgecache.node.zone_keys import SignerOf
 
 logger = logging.getLogger("edgecache.dns")
 
 
-def zones_of(config: Config, generation: int, former: Iterable[DnsZone] = ()) -> list[DnsZone]:
+def zones_of(
+    config: Config,
+    generation: int,
+    former: Iterable[DnsZone] = (),
+    signer_of: SignerOf | None = None,
+) -> list[DnsZone]:
     """Every zone. Serials of SOA records that are made here are the configuration's number.
 
-    `former` are those of before: one stays where the new one cannot be made.
+    `former` are those of before: one stays where the new one cannot be made. `signer_of` None: none
+    is signed.
     """
     settings = config.dns
     if settings is None:
         return []
-    serial = max(1, generation)
-    zones = [cdn_zone(config, serial)] if settings.zone else []
-    return [*zones, *_zones_of_users(config, settings, serial, former)]
+    serial, known = max(1, generation), {(zone.apex, zone.clients): zone for zone in former}
+    makers = [*_zone_makers(config, settings, serial)]
+    return [zone for maker in makers if (zone := _made(maker, known, signer_of)) is not None]
 
 
-def _zones_of_users(
-    config: Config, settings: DnsSettings, serial: int, former: Iterable[DnsZone]
-) -> Iterator[DnsZone]:
+class _ZoneMaker(NamedTuple):
+    """How a zone is made, whose name and viewers are these; ValueError: it cannot be."""
+
+    name: str
+    clients: tuple[str, ...]
+    is_signed: bool
+    make: Callable[[], DnsZone]
+
+
+def _made(
+    maker: _ZoneMaker,
+    known: Mapping[tuple[bytes, tuple[str, ...]], DnsZone],
+    signer_of: SignerOf | None,
+) -> DnsZone | None:
+    """The zone, or the one that there was."""
+    try:
+        zone = maker.make()
+        if maker.is_signed and signer_of is not None:
+            sign_zone(zone, signer_of(zone.apex))
+    except ValueError as error:
+        kept = known.get((absolute_wire(maker.name), maker.clients))
+        state = "is not answered" if kept is None else "is answered as it was"
+        logger.error("the zone %s %s: %s", maker.name, state, error)
+        return kept
+    return zone
+
+
+def _zone_makers(config: Config, settings: DnsSettings, serial: int) -> Iterator[_ZoneMaker]:
+    if settings.zone:
+        make = partial(cdn_zone, config, serial)
+        yield _ZoneMaker(settings.zone, (), settings.dnssec, make)
     if not settings.zones:
         return
     if not has_extra():
@@ -50,13 +87,5 @@ def _zones_of_users(
         settings.name_servers,
         serial,
     )
-    known = {(zone.apex, zone.clients): zone for zone in former}
     for one in settings.zones:
-        try:
-            yield user_zone(one, context)
-        except ValueError as error:
-            kept = known.get((absolute_wire(one.name), one.clients))
-            state = "is not answered" if kept is None else "is answered as it was"
-            logger.error("the zone %s %s: %s", one.name, state, error)
-            if kept is not None:
-                yield kept
+        yield _ZoneMaker(one.name, one.clients, one.dnssec, partial(user_zone, one, context))

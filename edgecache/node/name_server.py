@@ -30,6 +30,7 @@ from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.dns.cdn_zone import LOCATION, latency_table
 from edgecache.dns.responder import Responder, ResponderWorld
+from edgecache.dns.zone_signer import SignatureMemo
 from edgecache.node.build import NodeParts
 from edgecache.node.dns_listener import DnsListener, sweep_for_good
 from edgecache.node.dns_zones import zones_of
@@ -40,7 +41,8 @@ from edgecache.node.last_configuration import (
 )
 from edgecache.node.log_follower import LogFollower, read_configuration
 from edgecache.node.role_server import RoleServer
-from edgecache.node.secret_watch import secret_value
+from edgecache.node.secret_watch import WATCH_S, secret_value
+from edgecache.node.zone_keys import ZoneKeys
 from edgecache.node.zone_transfer import ZoneTransfers
 from edgecache.observe.counters import Counters
 from edgecache.runtime.dev_mode import inherited_dev_mode
@@ -71,6 +73,8 @@ class NameServerParts(NodeParts):
     def name_server(self) -> NameServer:
         """The worker, by the configuration that it starts with."""
         world = ResponderWorld(random, self._place_of)
+        keys = ZoneKeys(SignatureMemo(wall_clock, random))
+        keys.use(self._secrets.secrets.dnssec)
         settings = self.config.dns
         assert settings is not None
         responder, clock = Responder(world), steady_clock()
@@ -79,6 +83,8 @@ class NameServerParts(NodeParts):
         listener = DnsListener(responder, clock, settings.connections_max, idle_s_max, transfers)
         server = NameServer(self.name, listener, self._follower, self._counters)
         server.measure = self._measure
+        server.keys = keys
+        server.jobs.append(partial(self._watch_secrets, server))
         if self._renewal is not None:
             server.jobs.append(self._renewal.run)
         if self.config.control is not None:
@@ -87,6 +93,15 @@ class NameServerParts(NodeParts):
         generation = 0 if self.last is None else self.last.generation
         server.use(self.served, generation)
         return server
+
+    async def _watch_secrets(self, server: NameServer) -> None:
+        """Take over secrets that change: those by which it proves itself, and keys of zones."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self._secrets.changed():
+                self._secrets.use(server.config)
+                if server.keys.use(self._secrets.secrets.dnssec):
+                    server.use(server.config, server.generation)
 
 
 class NameServer:
@@ -103,6 +118,8 @@ class NameServer:
         self.last: LastConfigurationFile | None = None
         self.jobs: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self.measure: Callable[[], None] = lambda: None
+        self.keys = ZoneKeys(SignatureMemo(wall_clock, random))
+        self.config = Config()
         self.drained = False
         self.leaving = False
         self.generation = 0
@@ -153,11 +170,12 @@ class NameServer:
         """Answer by `config` from now on. ValueError: the former one counts."""
         settings = config.dns
         responder = self.listener.responder
-        self.generation = generation
+        self.config, self.generation = config, generation
         if settings is None:
             responder.use([])
             return
-        responder.use(zones_of(config, generation, responder.zones))
+        responder.use(zones_of(config, generation, responder.zones, self.keys.signer))
+        self.keys.keep({zone.apex for zone in responder.zones})
         self.transfers.use(settings, responder.public.zones, tells=self.is_first)
         responder.world.latencies = latency_table(settings)
         if self.listener.rates.per_s != settings.responses_per_s:
@@ -222,7 +240,8 @@ class NameServer:
         for rcode, count in self.listener.rcodes.items():
             counted[rcode] = count
         self._counters.connections = len(self.listener.connections)
-        self._counters.memory = self.listener.memory
+        signatures = self.keys.memo.size_bytes
+        self._counters.memory = self.listener.memory | {"signatures": signatures}
         self.measure()
         return NodeStatus(
             role=ROLE,

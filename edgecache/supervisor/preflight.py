@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgecache.cluster.control_access import control_socket
+from edgecache.cluster.credentials import part_place
 from edgecache.config.checks.site import INSTALL
 from edgecache.config.listen import (
     Address,
@@ -38,7 +39,14 @@ from edgecache.config.model import (
     RegionalCache,
     ViewerCertificate,
 )
-from edgecache.config.secrets import SecretsError, load_operators, load_secrets, secrets_path
+from edgecache.config.secrets import (
+    Secrets,
+    SecretsError,
+    add_zone_secret,
+    load_operators,
+    load_secrets,
+    secrets_path,
+)
 from edgecache.config.zone_records import EXTRA as ZONES_EXTRA
 from edgecache.config.zone_records import has_extra
 from edgecache.node.geoip import database_problem
@@ -254,9 +262,23 @@ def missing_secrets(config: Config, *, spare: bool = False) -> list[str]:
         lines += [] if spare else missing_key_pairs(config, secrets, path)
         if config.control is not None:
             load_operators(config.state_dir, os.environ)
+        if config.dns is not None and config.dns.signs:
+            lines += _missing_zone_secret(config, secrets)
     except SecretsError as error:
         lines.append(str(error))
     return lines
+
+
+def _missing_zone_secret(config: Config, secrets: Secrets) -> list[str]:
+    """Make the secret of signed zones where there is none; elsewhere than at control, a line."""
+    if secrets.dnssec:
+        return []
+    if config.control is not None and not any(map(part_place, secrets.peer.values())):
+        add_zone_secret(config.state_dir, os.environ)
+        return []
+    path = secrets_path(config.state_dir, os.environ)
+    way_out = "copy the file from control's machine, or enroll this one anew"
+    return [f"{path}: no secret of dnssec, by which zones are signed; {way_out}"]
 
 
 def unusable_state_dir(state_dir: str) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import stat
 import subprocess
 import tomllib
 from pathlib import Path
@@ -142,3 +144,21 @@ def test_what_cannot_be_exported_or_imported_is_refused(config: Path, tmp_path: 
     assert f"{broken}:7:" in text
     assert f"{broken}:8:" in text
     assert "no such file" in told("dns", "import", "/x/y", "--zone", "a.test", code=1).lower()
+
+
+def test_what_the_parent_is_to_have_of_a_signed_zone(config: Path, tmp_path: Path) -> None:
+    assert "users.test is no zone with dnssec = true (those are: none)" in told(
+        "dns", "ds", "users.test", "-c", config, code=2
+    )
+    text = config.read_text().replace('name = "users.test"', 'name = "Users.test"\ndnssec = true')
+    text = f'state_dir = "{tmp_path}/state"\n{text}'
+    config.write_text(text.replace('zone = "cdn.test"', 'zone = "cdn.test"\ndnssec = true'))
+    first = told("dns", "ds", "users.test.", "-c", config)
+    assert re.fullmatch(r"users\.test\. 3600 IN DS \d+ 13 2 [0-9a-f]{64}\n", first)
+    assert told("dns", "ds", "users.test", "-c", config) == first  # by the secret that is kept
+    assert told("dns", "ds", "cdn.test", "-c", config).startswith("cdn.test. 3600 IN DS ")
+    assert stat.S_IMODE((tmp_path / "state" / "secrets.json").stat().st_mode) == 0o600
+    assert told("secrets", "rotate", "dnssec", "--step", "add", "-c", config)
+    both = told("dns", "ds", "users.test", "-c", config, "--json")
+    assert len(json.loads(both)["values"]) == 2
+    assert "DNSKEY" not in told("dns", "export", "file.test", "-c", config)

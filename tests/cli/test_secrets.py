@@ -21,7 +21,7 @@ from edgecache.cli.secrets import (
 )
 from edgecache.cluster.credentials import AGE_S_MAX, SKEW_S_MAX, part_of
 from edgecache.cluster.tokens import AGE_S_MAX as TOKEN_S_MAX
-from edgecache.config.secrets import load_operators, load_secrets
+from edgecache.config.secrets import add_zone_secret, load_operators, load_secrets
 from edgecache.origin.identity import WINDOW_S, host_keys
 
 LONG = "0123456789abcdef0123456789abcdef"
@@ -98,8 +98,11 @@ def test_each_kind_changes_by_steps(place: Path, kind: SecretKind) -> None:
         if kind is SecretKind.OPERATORS:
             return [*load_operators(state(place), {})]
         found = load_secrets(state(place), {})
-        return [*(found.peer if kind is SecretKind.PEERS else found.identity)]
+        return [*getattr(found, {SecretKind.PEERS: "peer"}.get(kind, kind))]
 
+    if kind is SecretKind.DNSSEC:
+        assert (run(place, "rotate", kind, "--step", "drop", "--now")[0], not keys()) == (2, True)
+        add_zone_secret(state(place), {})
     assert run(place, "rotate", kind, "--step", "add")[0] == 0
     new, old = keys()
     assert old == "k1"

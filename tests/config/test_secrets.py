@@ -196,7 +196,7 @@ def test_secrets_are_not_shown_and_not_changed(tmp_path: Path) -> None:
     loaded = load_secrets(tmp_path, {})
     assert repr(loaded) == str(loaded)
     kinds = "peer=['k1'], identity=['k1'], viewer=[]"
-    assert repr(loaded) == f"Secrets({kinds}, origin=[])"
+    assert repr(loaded) == f"Secrets({kinds}, origin=[], dnssec=[])"
     with pytest.raises(FrozenInstanceError):
         loaded.peer = {}  # type: ignore[misc]
     with pytest.raises(TypeError):

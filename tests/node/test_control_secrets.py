@@ -15,7 +15,8 @@ import pytest
 
 from edgecache.cluster.credentials import AUTH_SCHEME, control_message
 from edgecache.cluster.tokens import Tokens
-from edgecache.config.secrets import change_keys, load_operators, load_secrets
+from edgecache.config.model import Config
+from edgecache.config.secrets import add_zone_secret, change_keys, load_operators, load_secrets
 from edgecache.node import control_secrets
 from edgecache.node.control_connection import peer_uid
 from edgecache.node.control_secrets import ControlSecrets
@@ -162,3 +163,15 @@ def test_the_user_of_a_socket_is_known_with_no_descriptor_left(
 
 def _no_descriptor(*_: object) -> int:
     raise OSError(errno.EMFILE, "Too many open files")
+
+
+def test_name_servers_alone_are_given_what_zones_are_signed_by(
+    tmp_path: Path, secrets: ControlSecrets
+) -> None:
+    made = dict(add_zone_secret(tmp_path, {}))
+    given = {place: json.loads(secrets.part(place, Config()))
+             for place in ("nameserver", "edge-LHR50", "regional")}  # fmt: skip
+    assert given["nameserver"]["dnssec"] == made
+    assert not given["nameserver"]["identity"]
+    assert "dnssec" not in given["edge-LHR50"]
+    assert "dnssec" not in given["regional"]

@@ -8,8 +8,10 @@ from msgspec.structs import replace
 from edgecache.config.dns import DnsRecord, DnsZoneSettings
 from edgecache.config.model import Config, DnsSettings
 from edgecache.dns.names import absolute_wire
+from edgecache.dns.zone_signer import SignatureMemo
 from edgecache.node import dns_zones
 from edgecache.node.dns_zones import zones_of
+from edgecache.node.zone_keys import ZoneKeys
 
 ONE, TWO = (
     DnsZoneSettings(
@@ -50,3 +52,31 @@ def test_without_the_extra_the_cdn_s_own_zone_is_answered(
     monkeypatch.setattr(dns_zones, "has_extra", lambda: False)
     assert [zone.apex for zone in zones_of(Config(dns=SETTINGS), 1)] == [absolute_wire("cdn.test")]
     assert "pip install 'edgecache[dns]'" in caplog.text
+
+
+def signed_settings() -> DnsSettings:
+    return replace(SETTINGS, dnssec=True, zones=(replace(ONE, dnssec=True), TWO))
+
+
+def keys_of(**secrets: str) -> ZoneKeys:
+    keys = ZoneKeys(SignatureMemo(lambda: 1_800_000_000.0, lambda: 0.5))
+    keys.use(secrets)
+    return keys
+
+
+def test_zones_are_signed_that_are_to_be() -> None:
+    keys = keys_of(k1="a secret that is long enough, of a test")
+    zones = zones_of(Config(dns=signed_settings()), 7, (), keys.signer)
+    assert [zone.signer is not None for zone in zones] == [True, True, False]
+    assert all(zone.signer is None for zone in zones_of(Config(dns=signed_settings()), 7))
+
+
+def test_one_that_cannot_be_signed_is_not_answered_unsigned(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    zones = zones_of(Config(dns=signed_settings()), 7, (), keys_of().signer)
+    assert [zone.apex for zone in zones] == [absolute_wire("two.test")]
+    assert "the zone cdn.test is not answered: there is no key to sign it by" in caplog.text
+    before = zones_of(Config(dns=SETTINGS), 7)
+    after = zones_of(Config(dns=signed_settings()), 8, before, keys_of().signer)
+    assert [zone.serial for zone in after] == [7, 7, 8]

@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from edgecache.config.dns import DnsSettings
 from edgecache.config.listen import TcpAddress, UnixAddress
 from edgecache.config.model import Bucket, Config, Control, Location, RegionalCache
+from edgecache.config.secrets import load_secrets
 from edgecache.supervisor.preflight import (
     Binding,
     bindings,
     missing_files,
+    missing_secrets,
     occupied_addresses,
     unusable_state_dir,
 )
@@ -124,3 +128,19 @@ def test_a_certificate_of_control_that_is_none_is_told(tmp_path: Path) -> None:
     alone = Control(certificate_file=str(pem), key_file=str(pem))
     (line,) = missing_files(Config(state_dir=str(tmp_path), control=alone))
     assert line.startswith(f"control: {pem}: no certificate in PEM; ")
+
+
+def test_the_secret_of_signed_zones_is_made_at_control_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EDGECACHE_SECRETS", raising=False)
+    dns = DnsSettings(listen=("127.0.0.1:53",), zone="cdn.test", dnssec=True)
+    alone = Config(state_dir=str(tmp_path / "other"), dns=dns)
+    (line,) = missing_secrets(alone)
+    assert "no secret of dnssec, by which zones are signed; copy the file" in line
+    at_control = Config(state_dir=str(tmp_path), dns=dns, control=Control())
+    assert missing_secrets(at_control) == []
+    assert len(load_secrets(tmp_path, {}).dnssec) == 1
+    plain = Config(state_dir=str(tmp_path / "plain"), dns=replace(dns, dnssec=False))
+    assert missing_secrets(plain) == []
+    assert not load_secrets(tmp_path / "plain", {}).dnssec

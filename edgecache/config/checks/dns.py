@@ -25,6 +25,8 @@ def check_dns(config: Config, problems: Problems) -> None:
     _check_addresses(settings, problems)
     if settings.zone:
         _check_zone(config, settings, problems)
+    elif settings.dnssec:
+        problems.add("dns.dnssec", "there is no dns.zone to sign")
     _check_locations(config, settings, problems)
     for index, row in enumerate(settings.latencies):
         _check_latency(row, f"dns.latencies[{index}]", problems)

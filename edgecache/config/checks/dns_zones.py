@@ -113,6 +113,11 @@ def _check_transfers(
         except ValueError:
             problems.add(f"{where}.notify[{number}]", f"{quoted(text)} is not HOST:PORT")
     wanted = zone.transfer_to or zone.transfer_key or zone.notify
+    if wanted and zone.dnssec:
+        problems.add(
+            f"{where}.dnssec",
+            "a secondary cannot sign as we do: a signed zone is not transferred",
+        )
     decided = [one for one in zone.records if one.alias is not None or one.policies]
     if wanted and decided:
         problems.add(

@@ -62,6 +62,8 @@ def alias(what: str, type: str = "A", name: str = "api") -> str:
         W + alias('name = "www", evaluate_target_health = true'),
         alias('distribution = "ESITE"', name="@"),
         'transfer_to = ["10.0.0.0/8"]\ntransfer_key = "key"\nnotify = ["127.0.0.1:53"]\n' + W,
+        "dnssec = true\n" + W,
+        'dnssec = true\nclients = ["10.0.0.0/8"]\n' + W,
     ],
 )
 def test_what_is_right_is_taken(tmp_path: Path, lines: str) -> None:
@@ -164,6 +166,10 @@ WWW = "www.example.test."
         (
             'transfer_to = ["10.0.0.0/8"]\n' + alias('distribution = "E"'),
             "dns.zones[0].transfer_to: a secondary cannot decide as",
+        ),
+        (
+            'transfer_to = ["10.0.0.0/8"]\ndnssec = true\n' + W,
+            "dns.zones[0].dnssec: a secondary cannot sign as we do",
         ),
         ('transfer_key = "other"\n' + W, 'dns.zones[0].transfer_key: "other" is no transfer key'),
         ('transfer_to = ["here"]\n' + W, 'dns.zones[0].transfer_to[0]: "here" is not a network'),

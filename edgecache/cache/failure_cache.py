@@ -83,6 +83,15 @@ class FailureCache:
         if self._by_hash:
             self._by_hash.pop(hash(errand.key), None)
 
+    def has(self, key: bytes) -> bool:
+        """Whether one is remembered for `key`, whether or not it still counts."""
+        return bool(self._by_hash) and hash(key) in self._by_hash
+
+    def forget(self, key: bytes) -> None:
+        """Upstream has answered what was asked for `key`."""
+        if self._by_hash:
+            self._by_hash.pop(hash(key), None)
+
     def _until(self, errand: FetchErrand, status: int, now: float) -> float:
         return now + error_caching_s(errand.route.distribution.custom_error_responses, status)
 

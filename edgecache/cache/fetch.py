@@ -20,6 +20,7 @@ from edgecache.cache.coalescing import (
 from edgecache.cache.compress import Compressions, compressed
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.failure_cache import PERHAPS_FOR_A_RANGE, FailureCache
+from edgecache.cache.fetch_plan import PlannedErrand
 from edgecache.cache.fetch_request import (
     MAY_BE_NOT_MODIFIED,
     FetchRequest,
@@ -88,9 +89,9 @@ class Fetcher:
     ) -> None:
         self._store = store
         self._flights = flights
-        self._upstream = upstream
+        self.upstream = upstream
         self._world = world
-        self._storer = Storer(store, flights, world)
+        self.storer = Storer(store, flights, world)
         self.slices = SlicedObjects(store, flights, self._fetch, world)
         self._failures = FailureCache(world.marks)
         self._uncacheable = UncacheableKeys()
@@ -122,7 +123,7 @@ class Fetcher:
             key, since = cache_key(get, errand.route), self._store.writes.last
             get_errand = FetchErrand(get, errand.route, key, errand.why, since=since)
             update = update_of(FetchContext(get, errand.route), reply.head, None)
-            return self._storer.whole(get_errand, None, reply, update)[0]
+            return self.storer.whole(get_errand, None, reply, update)[0]
         return from_reply(reply, errand, self._world.clock(), passed_result(reply))
 
     async def lead(
@@ -130,8 +131,11 @@ class Fetcher:
     ) -> Outcome:
         """Fetch for everyone who waits on `flight` (None: for this viewer alone), and store."""
         landing = FlightResult(FlightEnd.ABANDONED)
-        mark = self.mark_now(errand)
-        errand = replace(errand, since=self._store.writes.last)
+        if isinstance(errand, PlannedErrand):
+            mark = errand.begun.exchange.mark
+        else:
+            mark = self.mark_now(errand)
+            errand = replace(errand, since=self._store.writes.last)
         try:
             outcome, landing = await self._ask(errand, flight, on_interim)
         except UpstreamError as error:
@@ -142,6 +146,18 @@ class Fetcher:
         finally:
             self._land(errand, flight, landing)
         return outcome
+
+    def has_failed(self, key: bytes) -> bool:
+        """Whether a failure is remembered for `key`, by whatever rules."""
+        return self._failures.has(key)
+
+    def has_answered(self, key: bytes, *, for_one: bool, kept: bool) -> None:
+        """Upstream has answered what was asked for `key`: for one alone, with what may be kept."""
+        self._failures.forget(key)
+        if kept:
+            self._uncacheable.discard(key)
+        elif for_one:
+            self._uncacheable.add(key, self._world.clock())
 
     @property
     def remembered_bytes(self) -> int:
@@ -222,8 +238,12 @@ class Fetcher:
                 if name in MAY_BE_NOT_MODIFIED:
                     sent = self._for_one(errand, sent)
                     break
-        self._world.counters.misses[errand.why] += 1
-        reply = await self._fetch(Call(sent.request, errand.route, None, on_interim))
+        begun = None
+        if isinstance(errand, PlannedErrand) and errand.begun.exchange.waits:
+            begun = errand.begun.exchange
+        else:
+            self._world.counters.misses[errand.why] += 1
+        reply = await self._fetch(Call(sent.request, errand.route, None, on_interim, begun))
         self._failures.answered(errand)
         result = FetchResult(sent, reply, on_interim)
         if reply.head.status == 304:
@@ -280,9 +300,9 @@ class Fetcher:
             case WholeReply():
                 return await self._receive_whole(errand, flight, reply, kind.update)
             case PartReply():
-                return self._storer.part(errand, flight, reply, kind)
+                return self.storer.part(errand, flight, reply, kind)
             case RestReply():
-                return self._storer.rest(errand, flight, reply, kind)
+                return self.storer.rest(errand, flight, reply, kind)
             case SliceReply():
                 return await self._receive_slice(errand, reply, kind)
             case LooseSliceReply():
@@ -322,7 +342,7 @@ class Fetcher:
             outcome = from_reply(reply, errand, self._world.clock(), result_of(reply))
             outcome.not_stored = update.refused
             return outcome, FlightResult(FlightEnd.UNCACHEABLE)
-        return self._storer.whole(errand, flight, reply, update)
+        return self.storer.whole(errand, flight, reply, update)
 
     async def _receive_slice(
         self, errand: FetchErrand, reply: Reply, first: SliceReply
@@ -389,16 +409,17 @@ class Fetcher:
 
     async def _fetch(self, call: Call) -> Reply:
         """Ask, and take from the answer what must not pass through us."""
-        counters = self._world.counters
-        counters.upstream_requests += 1
-        mark = max(self._world.marks.last, call.request.mark)
+        counters, begun = self._world.counters, call.begun
+        counters.upstream_requests += begun is None  # else it was counted as it was sent
+        newest = self._world.marks.last if begun is None else begun.mark
+        mark = max(newest, call.request.mark)
         if mark != call.request.mark:
             call.request = replace(call.request, mark=mark)
         record = call.request.record
-        if record is not None:
+        if record is not None and begun is None:
             record.begin(call.route.origin.id, self._world.clock())
         try:
-            reply = await self._upstream.fetch(call)
+            reply = await self.upstream.fetch(call)
         except UpstreamError as error:
             counters.upstream_errors[error.fault] += 1
             raise

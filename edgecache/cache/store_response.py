@@ -32,6 +32,7 @@ from edgecache.rules.caching.entry_update import (
 from edgecache.rules.caching.reuse import PendingEntry
 from edgecache.rules.caching.stored_parts import StoredPart, continues
 from edgecache.rules.response.status_and_ranges import ResponsePlan, plan_reply
+from edgecache.rules.routing import Route
 from edgecache.store.entry import Entry
 from edgecache.store.invalidation import FilteredStore
 from edgecache.upstream.interface import Body, Reply, WholeBody
@@ -127,8 +128,12 @@ class Storer:
                 if other.part is None:
                     return  # the whole is worth more than a part
                 entry = _join_parts(other, entry)
-        entry.assessment(errand.route)  # so that the store knows when it expires
-        if self._store.put(entry, errand.since):
+        self.keep(entry, errand.route, errand.since)
+
+    def keep(self, entry: Entry, route: Route, since: int) -> None:
+        """Store an entry, fetched on `route`, unless it has fallen since write number `since`."""
+        entry.assessment(route)  # so that the store knows when it expires
+        if self._store.put(entry, since):
             self._world.counters.stored += 1
 
 

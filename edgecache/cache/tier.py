@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult, Flights
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.fetch import Fetcher
+from edgecache.cache.fetch_plan import FetchPlan, PlannedErrand, fetch_plan
 from edgecache.cache.fetch_request import range_to_forward
 from edgecache.cache.fill import Fill
 from edgecache.cache.lookup import (
@@ -111,6 +112,12 @@ class Tier:
             return unconfirmed(entry, request, route)
         return conclusion
 
+    def plan(self, errand: FetchErrand) -> FetchPlan | None:
+        """How misses are fetched that differ from `errand` in path and query alone; None: that is
+        to be worked out for each.
+        """
+        return None if self._is_deep else fetch_plan(self, self._fetcher, errand)
+
     def _decide_absent(
         self, request: Request, route: Route, key: bytes, why: MissReason
     ) -> FetchErrand | Refusal:
@@ -127,6 +134,8 @@ class Tier:
         match errand:
             case PassErrand():
                 return await self._fetcher.pass_through(errand, body, on_interim)
+            case PlannedErrand():
+                return await self._fetcher.lead(errand, errand.begun.flight, on_interim)
             case SlicesErrand() if self._confirmed(errand.request):
                 return await self._from_slices(errand, on_interim)
             case SlicesErrand():

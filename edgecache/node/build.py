@@ -95,6 +95,7 @@ from edgecache.runtime.shared_words import SECRET_BYTES, inherited_shared_words
 from edgecache.server.flow_monitor import FlowMonitor
 from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, HeadCache
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
+from edgecache.server.http1.miss_plans import plan_misses
 from edgecache.server.http2.head_cache import Http2HeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.location_access import LocationAccess
@@ -221,6 +222,7 @@ class NodeParts:
             node.listener.prior_knowledge = True
             node.listener.use_http2(self._head_cache(tier, Http2HeadCache))
         self._functions.use_head_caches(node.listener)
+        plan_misses(node.listener, wanted=self._memo)
         if location.trusted_proxies:
             node.listener.trusted_proxies = TrustedProxies(location.trusted_proxies)
         if location.access_list is not None or location.flow_log is not None:
@@ -228,10 +230,8 @@ class NodeParts:
         if peers is not None:
             node.regional_peers = peers
             node.readiness.probe = tier_probe(lambda: peers.probes)
-        node.rule_files = self._rule_files
-        node.key_values = self.key_values
+        node.rule_files, node.key_values, node.acme = self._rule_files, self.key_values, acme
         node.key_values.on_size = partial(tier.world.account.measure, MemoryHolding.KEY_VALUES)
-        node.acme = acme
         node.consumers += self._delivery(node)
         if location.listen_tls:
             self._secure(node, location, tier)
@@ -247,6 +247,7 @@ class NodeParts:
             watch.port.offer((HTTP_2, *HTTP_1_1))
             node.tls_listener.use_http2(self._head_cache(tier, Http2HeadCache))
         self._functions.use_head_caches(node.tls_listener)
+        plan_misses(node.tls_listener, wanted=self._memo)
 
     def _location_access(self, location: Location, node: Node) -> LocationAccess:
         access = LocationAccess(location.name, self._counters, location.access_list)

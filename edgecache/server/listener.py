@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from msgspec import structs
 
 from edgecache.cache.frontend import ViewerErrand
-from edgecache.cache.outcome import Hit, Outcome, Refusal
+from edgecache.cache.outcome import FetchErrand, Hit, Outcome, Refusal
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.rule_answers import refusal
 from edgecache.config.caches import allows_http2, allows_http3
@@ -25,6 +25,7 @@ from edgecache.http.head import parse_request_head
 from edgecache.http.message import BadMessage, BadReason, Fields, HeadLimits, Request
 from edgecache.http.trace_context import Traces
 from edgecache.observe.flow_log import FlowLog
+from edgecache.rules.routing import RouteTable
 from edgecache.rules.viewer.access import NOT_LISTED
 from edgecache.rules.viewer.trusted_proxies import TrustedProxies
 from edgecache.runtime.environment import LoopTurns
@@ -95,6 +96,30 @@ class ListenerStreamHeads(ListenerFunctionHeads, Protocol):
         ...
 
 
+class ListenerMissPlans(Protocol):
+    """Plans of misses, as a listener and its connections use them."""
+
+    @property
+    def size_bytes(self) -> int:
+        """About what they take."""
+        ...
+
+    def sweep(self, table: RouteTable) -> None:
+        """Once a second: forget what was made for another table than this one."""
+        ...
+
+    def begin(self, connection: Any, data: bytes, now: float) -> bool:
+        """Ask upstream for what `data`, the raw head of a request, misses, if that is planned."""
+        ...
+
+    def learn(
+        self, connection: Any, head: bytes, errand: FetchErrand, request: Request,
+        summary: RequestSummary,
+    ) -> None:  # fmt: skip
+        """Plan misses like one that was decided."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Listener:
     """What the connections of one address share."""
@@ -117,6 +142,7 @@ class Listener:
     remembered: Callable[[], int] = lambda: 0  # bytes of conclusions from messages
     moved_s: Callable[[], float] | None = None  # dev mode: how far `clock` has been moved
     tracing: RequestTracing | None = None  # None: a viewer's trace is as any of its fields
+    miss_plans: ListenerMissPlans | None = field(init=False, default=None)  # None: none is made
     http2_head_cache: ListenerHeadCache | None = field(init=False, default=None)
     function_heads: ListenerFunctionHeads | None = field(init=False, default=None)
     http2_function_heads: ListenerStreamHeads | None = field(init=False, default=None)
@@ -136,6 +162,7 @@ class Listener:
     head_caches: list[ListenerHeadCache] = field(
         default_factory=list
     )  # ours and those of listeners beside us
+    all_plans: list[ListenerMissPlans] = field(default_factory=list)  # likewise
 
     def __post_init__(self) -> None:
         self.parse, self.admits_repeated = parse_request_head, _admits_nobody
@@ -195,6 +222,11 @@ class Listener:
     def secured(self, port: TlsPort, head_cache: ListenerHeadCache | None) -> Listener:
         """The listener beside this one that speaks TLS: the same connections, one sweep."""
         return replace(self, tls=port, head_cache=head_cache, scheme=b"https")
+
+    def use_miss_plans(self, plans: ListenerMissPlans) -> None:
+        """Misses by HTTP/1.1 are fetched by plans, where there is one."""
+        self.miss_plans = plans
+        self.all_plans.append(plans)
 
     def use_http2(self, head_cache: ListenerHeadCache | None) -> None:
         """Connections may speak HTTP/2, too, whose hits `head_cache` gives again."""
@@ -356,7 +388,11 @@ class Listener:
             self.access.flows.sweep()
             flow_bytes = self.access.flows.log.queued_bytes
         self.account.measure(MemoryHolding.LOGS, self.request_log.queued_bytes + flow_bytes)
-        self.account.measure(MemoryHolding.REMEMBERED, self.remembered())
+        planned_bytes = 0
+        for plans in self.all_plans:
+            plans.sweep(self.frontend.table)
+            planned_bytes += plans.size_bytes
+        self.account.measure(MemoryHolding.REMEMBERED, self.remembered() + planned_bytes)
         self.account.measure(MemoryHolding.RATE_LIMITS, self.frontend.bucket_bytes)
         self.settle()
         for head_cache in self.head_caches:

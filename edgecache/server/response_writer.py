@@ -80,20 +80,22 @@ class ResponseWriter:
     """The response to one request, from what is to be fetched for it to its line in the log."""
 
     __slots__ = (
-        "_first_byte_s", "_functions", "_id", "_key", "_listener", "_network", "_origin", "_route",
-        "_stored", "_stream", "_summary",
+        "_first_byte_s", "_functions", "_id", "_key", "_listener", "_network", "_route", "_stored",
+        "_stream", "_summary", "origin",
     )  # fmt: skip
 
-    def __init__(self, listener: Listener, stream: ViewerStream, summary: RequestSummary) -> None:
+    def __init__(
+        self, listener: Listener, stream: ViewerStream, summary: RequestSummary, id: bytes = b""
+    ) -> None:
         self._listener = listener
         self._stream = stream
         self._summary = summary
-        self._id = listener.ids.next()
+        self._id = id or listener.ids.next()
         # Who asks for many viewers has no share of its own.
         self._network = "" if listener.from_peers else stream.network
         self._first_byte_s = 0.0
         self._route: Route | None = None
-        self._origin = OriginRecord()
+        self.origin = OriginRecord()
         self._functions: FunctionRecord | None = None
         self._key = b""
         self._stored: StorableResponse | None = None
@@ -172,7 +174,7 @@ class ResponseWriter:
                 traces = listener.tracing.told(traces, listener.clock())
             if traces[0] is not None:
                 self._summary = replace(self._summary, told=traces[0])
-            errand = errand.identified(self._id, traces, self._origin)
+            errand = errand.identified(self._id, traces, self.origin)
             if errand.why is MissReason.GRPC:
                 self._begin_call(body)
             if body is not None:
@@ -274,7 +276,7 @@ class ResponseWriter:
         if not connections.errands.take(self._network, limits.errands_per_address_max):
             raise UpstreamError(Fault.BUSY, "requests of one client", sent=False)
         try:
-            outcome = await self._listener.frontend.run(errand, body, self._send_interim)
+            outcome = await self._listener.frontend.run(errand, body, self.send_interim)
         finally:
             connections.errands.give_back(self._network)
         if errand.why is MissReason.UPGRADE and isinstance(outcome, Outcome):
@@ -331,7 +333,7 @@ class ResponseWriter:
             refusal = TOO_MANY_UPLOADS
         self.send_refusal(refusal, self._listener.clock())
 
-    def _send_interim(self, interim: Response) -> None:
+    def send_interim(self, interim: Response) -> None:
         """An interim response goes on to the viewer, if it is one that viewers are to have."""
         if interim.status != EARLY_HINTS:
             return
@@ -485,7 +487,7 @@ class ResponseWriter:
 
     def _record(self, ended: RequestOutcome) -> None:
         now, stream = self._listener.clock(), self._stream
-        ended.route, ended.origin, ended.functions = self._route, self._origin, self._functions
+        ended.route, ended.origin, ended.functions = self._route, self.origin, self._functions
         ended.key, ended.stored = self._key, self._stored
         taken_s = now - stream.began
         self._listener.request_log.tell(self._summary, ended, stream.client, self._id, now, taken_s)

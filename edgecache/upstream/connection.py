@@ -96,6 +96,28 @@ class UpstreamConnection(asyncio.Protocol):
                 self.abandon()
             raise
 
+    def begin(self, exchange: Exchange, head: bytes) -> None:
+        """Send the head of a request; the connection is usable."""
+        self._exchange = exchange
+        self.asked += 1
+        self.heard = False
+        self._deadline.put(exchange.outgoing.timeouts.response_s)
+        self._transport.write(head)
+
+    async def answer_of(self, exchange: Exchange) -> Reply:
+        """As `ask`, of what was sent by `begin` and handed over."""
+        try:
+            return await exchange.arrived
+        except BaseException:
+            if self._exchange is exchange:
+                self.abandon()
+            raise
+
+    def conclude(self, exchange: Exchange) -> None:
+        """The whole answer of an exchange that began by `begin` was taken at once."""
+        self._exchange = None
+        self._part(exchange)
+
     async def _send_body(self, exchange: Exchange) -> None:
         assert exchange.outgoing.body is not None
         await upload(exchange.outgoing.body, self)
@@ -195,6 +217,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.abort()  # nobody asked: it would be taken for the next answer
             return
         self.heard = True
+        if exchange.planned is not None:
+            if exchange.planned.take(exchange, data):
+                return
+            exchange.hand_over()
         try:
             if exchange.reader is None:
                 self._read_heads(exchange, data)
@@ -341,6 +367,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _fail(self, fault: Fault) -> None:
         exchange, self._exchange = self._exchange, None
         assert exchange is not None
+        exchange.hand_over()
         error = UpstreamError(fault, self.endpoint.where, heard=self.heard)
         if exchange.body is not None:
             exchange.body.end(error)

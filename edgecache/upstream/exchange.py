@@ -37,17 +37,37 @@ def keep_alive_s(fields: Fields, idle_s: float) -> float:
     return idle_s if match is None else min(idle_s, max(int(match[1]) - KEEP_ALIVE_MARGIN_S, 0.0))
 
 
-class Exchange:
-    """A request, and its response so far."""
+class PlannedAnswer(Protocol):
+    """Who sent a request by a plan, without a call that waits for it (see `fetch_plan`)."""
 
-    __slots__ = ("arrived", "body", "interims", "outgoing", "read_s", "reader",
+    def take(self, exchange: Exchange, data: bytes) -> bool:
+        """Answer with a whole response, if that is what `data` is and nothing is unusual in it;
+        else False, and nothing was done.
+        """
+        ...
+
+    def hand_over(self, exchange: Exchange) -> asyncio.Future[Reply]:
+        """Have a call wait for the exchange from now on; what tells it of its reply."""
+        ...
+
+
+class Exchange:
+    """A request, and its response so far. `planned`: nobody waits for it yet, in `arrived`."""
+
+    __slots__ = ("arrived", "body", "interims", "outgoing", "planned", "read_s", "reader",
                  "requested_at", "reusable", "uploaded")  # fmt: skip
 
     def __init__(
-        self, outgoing: WireRequest, arrived: asyncio.Future[Reply], requested_at: float
+        self,
+        outgoing: WireRequest,
+        arrived: asyncio.Future[Reply] | None,
+        requested_at: float,
+        planned: PlannedAnswer | None = None,
     ) -> None:
         self.outgoing = outgoing
-        self.arrived = arrived
+        self.planned = planned
+        if arrived is not None:
+            self.arrived: asyncio.Future[Reply] = arrived
         self.requested_at = requested_at
         self.uploaded = False
         self.reusable = False
@@ -55,6 +75,12 @@ class Exchange:
         self.read_s = outgoing.timeouts.read_s
         self.reader: Reader | None = None
         self.body: ResponseBody | None = None
+
+    def hand_over(self) -> None:
+        """Whatever comes now is for a call that waits for it."""
+        planned, self.planned = self.planned, None
+        if planned is not None:
+            self.arrived = planned.hand_over(self)
 
     def read(self, data: bytes) -> None:
         """More of the body came. BadMessage when it is malformed."""
@@ -79,6 +105,41 @@ class Exchange:
         """
         known = self.body is not None and self.body.length is not None
         return count / BODY_BYTES_PER_S_MIN if known else self.read_s
+
+
+class BegunExchange:
+    """An exchange that was sent before the call it is of; `take` gives it once.
+
+    What was asked once more is asked anew.
+    """
+
+    __slots__ = ("_exchange", "asked_at", "connection", "kept", "mark")
+
+    def __init__(
+        self, connection: UpstreamConnection, exchange: Exchange, mark: int, asked_at: float
+    ) -> None:
+        self.connection = connection
+        self.kept = connection.asked > 0  # something was asked on it before
+        self.mark = mark  # of the asking: see store.invalidation
+        self.asked_at = asked_at  # by the clock of origins' counters
+        self._exchange: Exchange | None = exchange
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is still to be taken."""
+        return self._exchange is not None
+
+    @property
+    def requested_at(self) -> float:
+        """When it was sent (epoch seconds)."""
+        assert self._exchange is not None
+        return self._exchange.requested_at
+
+    def take(self) -> Exchange:
+        """The exchange, whose answer whoever takes it waits for."""
+        taken, self._exchange = self._exchange, None
+        assert taken is not None
+        return taken
 
 
 class ConnectionOwner(Protocol):

@@ -6,12 +6,16 @@ Law: a tier is an upstream; so is an origin, a group of them, and a peer.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from edgecache.http.message import Fields, Request, Response
 from edgecache.rules.routing import Route
+
+if TYPE_CHECKING:
+    from edgecache.upstream.exchange import BegunExchange
+    from edgecache.upstream.origin_plan import OriginPlan
 
 
 class Body(Protocol):
@@ -67,6 +71,7 @@ class Call(Struct):
     route: Route
     body: Body | None = None
     on_interim: OnInterim = None
+    begun: BegunExchange | None = None  # it was sent already, by a plan
 
 
 class Upstream(Protocol):
@@ -74,6 +79,18 @@ class Upstream(Protocol):
 
     def fetch(self, call: Call) -> Awaitable[Reply]:
         """The final response to `call`. UpstreamError when there is none."""
+        ...
+
+
+@runtime_checkable
+class PlanningUpstream(Protocol):
+    """An upstream that may know beforehand how it asks."""
+
+    def plan(self, call: Call) -> OriginPlan | None:
+        """How calls are asked that differ from `call` in target, id and client's address alone.
+
+        None: that is to be worked out for each.
+        """
         ...
 
 

@@ -16,15 +16,23 @@ from edgecache.http.dates import format_date, parse_date
 from edgecache.http.message import Fields, Request, first_value
 from edgecache.observe.counters import Counters
 from edgecache.rules.caching.stored_parts import answers_range
+from edgecache.rules.routing import Route
 from edgecache.rules.viewer.access import is_grpc_call, with_passage
 from edgecache.upstream.endpoint import Endpoint, WireRequest
+from edgecache.upstream.exchange import BegunExchange
 from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.interface import Body, Call, Reply, TrailedBody, Upstream
-from edgecache.upstream.origin_auth import Prove
+from edgecache.upstream.origin_auth import Prove, wants_proof
 from edgecache.upstream.origin_counters import OriginCounters
 from edgecache.upstream.origin_group import ATTEMPTED_AGAIN
 from edgecache.upstream.origin_guard import OriginGuard, OriginGuards
-from edgecache.upstream.origin_request import USER_AGENT, endpoint_of, wire_request
+from edgecache.upstream.origin_plan import OriginPlan
+from edgecache.upstream.origin_request import (
+    USER_AGENT,
+    endpoint_of,
+    head_template,
+    wire_request,
+)
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.request_body import read_start
 from edgecache.upstream.tunnel import TUNNELS_MAX
@@ -67,6 +75,26 @@ class OriginUpstream:
         self._guards = None
         self._counted.forget_failures()
 
+    def plan(self, call: Call) -> OriginPlan | None:
+        """See PlanningUpstream: of a GET by HTTP/1.1 that no proof goes with."""
+        call = replace(call, request=with_passage(call.request, self._cdn_id))
+        origin, route = call.route.origin, call.route
+        endpoint = endpoint_of(origin, call.request.scheme)
+        if call.body is not None or call.request.method != b"GET" or endpoint.http2:
+            return None
+        if origin.completion_timeout_s is not None or endpoint.negotiates:
+            return None
+        if self._prove is not None and wants_proof(origin):
+            return None
+        template = head_template(call, self._via, self._agent)
+        if not template.is_plain or template.server_name:
+            return None
+        plan = OriginPlan(
+            self._pool, endpoint, template, lambda: self._guard(route, endpoint), self._counted
+        )
+        plan.origin = origin.id
+        return plan
+
     async def fetch(self, call: Call) -> Reply:
         """The origin's final response. UpstreamError after the last attempt."""
         call = replace(call, request=with_passage(call.request, self._cdn_id))
@@ -90,36 +118,43 @@ class OriginUpstream:
         return reply
 
     async def _attempted(self, call: Call, endpoint: Endpoint, outgoing: WireRequest) -> Reply:
-        origin, guard = call.route.origin, self._guard(call, endpoint)
+        origin, guard = call.route.origin, self._guard(call.route, endpoint)
         repeated = call.request.method in ATTEMPTED_AGAIN and call.body is None
         attempts = origin.connection_attempts if repeated else 1
-        guard.begin()
+        begun = call.begun if call.begun is not None and call.begun.waits else None
+        if begun is None:
+            guard.begin()
+        completion_s = origin.completion_timeout_s
         while True:
             try:
-                return await self._guarded(guard, endpoint, outgoing, origin.completion_timeout_s)
+                asked, begun = begun, None
+                return await self._guarded(guard, endpoint, outgoing, completion_s, asked)
             except UpstreamError as error:
                 attempts = min(attempts, _attempts_max(call, error)) - 1
                 if attempts <= 0 or not guard.may_retry():
                     raise
 
-    def _guard(self, call: Call, endpoint: Endpoint) -> OriginGuard:
+    def _guard(self, route: Route, endpoint: Endpoint) -> OriginGuard:
         if self._guards is None:
             self._guards = OriginGuards(self._clock or asyncio.get_running_loop().time)
-        return self._guards.of(call.route, endpoint)
+        return self._guards.of(route, endpoint)
 
     async def _guarded(
-        self,
-        guard: OriginGuard,
-        endpoint: Endpoint,
-        outgoing: WireRequest,
-        completion_s: float | None,
-    ) -> Reply:
-        """One attempt, if the origin is to be asked at all; what came of it is remembered."""
-        guard.admit()
+        self, guard: OriginGuard, endpoint: Endpoint, outgoing: WireRequest,
+        completion_s: float | None, begun: BegunExchange | None,
+    ) -> Reply:  # fmt: skip
+        """One attempt, if the origin is to be asked at all; what came of it is remembered.
+
+        `begun`: a plan has begun it, as the origin was to be asked.
+        """
+        if begun is None:
+            guard.admit()
         counted = self._counted
-        asked_at = counted.clock()
+        asked_at = counted.clock() if begun is None else begun.asked_at
         try:
-            if completion_s is None:
+            if begun is not None:
+                reply = await self._pool.send(endpoint, outgoing, begun)
+            elif completion_s is None:
                 reply = await self._pool.send(endpoint, outgoing)
             else:
                 reply = await self._sent(endpoint, outgoing, completion_s)

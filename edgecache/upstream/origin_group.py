@@ -19,7 +19,8 @@ from edgecache.http.message import Request
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import ORIGIN_EVENTS, Route
 from edgecache.upstream.faults import OF_LAMBDA, Fault, UpstreamError
-from edgecache.upstream.interface import Call, Reply, Upstream
+from edgecache.upstream.interface import Call, PlanningUpstream, Reply, Upstream
+from edgecache.upstream.origin_plan import OriginPlan
 
 CONNECTION_FAILED = 503  # the status a failed connection counts as, after its last attempt
 RESPONSE_LATE = 504  # and a response that did not come in time
@@ -112,6 +113,14 @@ class GroupUpstream:
             origins = self._behind_functions(call.route) if call.route.lambdas else self._origins
             return origins.fetch(call)
         return self._in_turn(call, group)
+
+    def plan(self, call: Call) -> OriginPlan | None:
+        """See PlanningUpstream: of a route with one origin, without functions."""
+        route = call.route
+        if route.behavior.maintenance.enabled or route.group is not None or route.lambdas:
+            return None
+        origins = self._origins
+        return origins.plan(call) if isinstance(origins, PlanningUpstream) else None
 
     async def _in_turn(self, call: Call, group: OriginGroup) -> Reply:
         first, *others = ordered_members(call.route, self._preferred(call.route, group))

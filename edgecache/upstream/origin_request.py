@@ -159,13 +159,7 @@ def wire_request(
             traces += ((AMZN, request.amzn_trace),)
         return _wire_request(call, via, prove, agent, traces)
     peer = request.client[0].encode()
-    alike = HeadTemplateKey(
-        request.method, request.fields, request.host, request.scheme, request.minor,
-        request.major, bool(request.id), bool(peer), trace is not None,
-        trace is not None and bool(trace.state), bool(request.amzn_trace),
-    )  # fmt: skip
-    template_of = _template if is_short(request.fields) else _template.__wrapped__
-    template = template_of(alike, call.route, via, agent)
+    template = head_template(call, via, agent)
     said = {_TARGET: template.prefix + request.target, _ID: request.id, _PEER: peer}
     said[_AMZN] = request.amzn_trace
     if trace is not None:
@@ -175,6 +169,18 @@ def wire_request(
         request.method, head, None, template.timeouts, call.on_interim, template.upgrade,
         template.server_name, record=request.record,
     )  # fmt: skip
+
+
+def head_template(call: Call, via: bytes, agent: bytes) -> HeadTemplate:
+    """The template of the heads that `call`, without a body and a proof, and its like are sent."""
+    request, trace = call.request, call.request.trace
+    alike = HeadTemplateKey(
+        request.method, request.fields, request.host, request.scheme, request.minor,
+        request.major, bool(request.id), bool(request.client[0]), trace is not None,
+        trace is not None and bool(trace.state), bool(request.amzn_trace),
+    )  # fmt: skip
+    template_of = _template if is_short(request.fields) else _template.__wrapped__
+    return template_of(alike, call.route, via, agent)
 
 
 class HeadTemplateKey(NamedTuple):
@@ -203,11 +209,23 @@ class HeadTemplate(NamedTuple):
     upgrade: bool
     server_name: str
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether target, id and peer are all that differs; see `plain`."""
+        return not self.upgrade and self.blanks in _PLAIN_BLANKS
+
+    def plain(self, target: bytes, request_id: bytes, peer: bytes) -> bytes:
+        """The head of a request of a plain template."""
+        if len(self.blanks) == len(_PLAIN_BLANKS[0]):
+            return self.text % (self.prefix + target, request_id, peer)
+        return self.text % (self.prefix + target, peer)
+
 
 # The blanks of a template: what differs from request to request. No reader lets a NUL pass.
 _TARGET, _ID, _PEER = b"\0target\0", b"\0id\0", b"\0peer\0"
 _TRACE, _STATE, _AMZN = b"\0trace\0", b"\0state\0", b"\0amzn\0"
 _BLANK = re.compile(b"(\0[a-z]+\0)")
+_PLAIN_BLANKS = ((_TARGET, _ID, _PEER), (_TARGET, _PEER))
 
 
 @cached(256, BLOCK_BYTES)  # blocks come again

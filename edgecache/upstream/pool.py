@@ -22,6 +22,7 @@ from edgecache.http.message import HeadLimits
 from edgecache.runtime.environment import LoopTurns
 from edgecache.upstream.connection import UpstreamConnection
 from edgecache.upstream.endpoint import Connector, Endpoint, WireRequest, connect_fault
+from edgecache.upstream.exchange import BegunExchange
 from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.http2.multiplexed_pool import MultiplexedPool
 from edgecache.upstream.interface import Body, Reply
@@ -83,12 +84,21 @@ class Pool:
         )
 
     @property
+    def head_limits(self) -> HeadLimits:
+        """Bounds of heads of responses."""
+        return self._limits.head
+
+    @property
     def open_places(self) -> int:
         """Connections of both versions of HTTP, open or being opened."""
         return self.places + self._multiplexed.places
 
-    async def send(self, endpoint: Endpoint, outgoing: WireRequest) -> Reply:
+    async def send(
+        self, endpoint: Endpoint, outgoing: WireRequest, begun: BegunExchange | None = None
+    ) -> Reply:
         """The final response to `outgoing`; its body may still be arriving. UpstreamError.
+
+        `begun`: it was sent already, on a connection that was kept.
 
         Sent once more when a kept connection turns out to be closed before a byte of answer: at
         once if nothing was sent, else only what is replayable (RFC 9112 §9.3.1). A body that is not
@@ -100,12 +110,15 @@ class Pool:
             return await self._multiplexed.send(endpoint, outgoing)
         if outgoing.body is not None and is_under_way(outgoing.body):
             return await self._upload(endpoint, outgoing, outgoing.body)
-        connection = self._idle_connection(endpoint, outgoing.server_name)
-        if connection is None:
-            connection = await self._obtain(endpoint, outgoing)
-        kept = connection.asked > 0
+        if begun is not None:
+            connection, kept = begun.connection, begun.kept
+            answer = connection.answer_of(begun.take())
+        else:
+            idle = self.idle_connection(endpoint, outgoing.server_name)
+            connection = idle or await self._obtain(endpoint, outgoing)
+            kept, answer = connection.asked > 0, connection.ask(outgoing)
         try:
-            return await connection.ask(outgoing)
+            return await answer
         except UpstreamError as error:
             again = not error.sent or (outgoing.replayable and not connection.heard)
             if not (kept and error.fault is Fault.CLOSED and again):
@@ -194,8 +207,8 @@ class Pool:
 
     # Obtaining.
 
-    def _idle_connection(self, endpoint: Endpoint, name: str) -> UpstreamConnection | None:
-        """An idle connection that is usable and asked for this name, or None."""
+    def idle_connection(self, endpoint: Endpoint, name: str) -> UpstreamConnection | None:
+        """An idle connection that is usable and asked for this name, or None; it rests no more."""
         pool = None if self._closed else self._pools.get(endpoint)
         if pool is None:
             return None

@@ -91,6 +91,7 @@ ROUTED = -10  # what of the viewer bears on a route is known when it is compiled
 NAMES = -3  # names of fields are made anew: to ask whether they may be remembered costs more
 RECORD = 2  # when an origin was asked, and what it answered when
 APART = 1  # an outcome is sent apart from what a function answers instead of it
+PLANS = 2  # where a planned miss is handed over to, or ends as another does
 TABLE: list[tuple[Callable[[Play, Counted], None], bool, int]] = [
     (hit_remembered, False, 5),
     (hit_remembered, True, 5),
@@ -99,9 +100,9 @@ TABLE: list[tuple[Callable[[Play, Counted], None], bool, int]] = [
     # each of them as above, but for what is remembered of the first
     (hits_of_one_read, False, 1_244 + 140 + 10 * (NAMES + ROUTED)),
     (hits_of_one_read, True, 1_244 + 140 + 10 * (NAMES + ROUTED)),
-    (miss, False, 249 + HEADS + OUTGOING + ACCOUNT + JUDGED + NAMES - 4 + RECORD + APART),
+    (miss, False, 249 + HEADS + OUTGOING + ACCOUNT + JUDGED + NAMES - 4 + RECORD + APART + PLANS),
     # the nearer tier has no origin's answer to judge
-    (miss, True, 399 + 79 + 2 * NAMES - 4 + RECORD),
+    (miss, True, 399 + 79 + 2 * NAMES - 4 + RECORD + PLANS),
 ]
 
 

@@ -38,7 +38,7 @@ def test_a_websocket_to_an_origin_that_may_choose_goes_by_http11(run: Run) -> No
     asked: list[Endpoint] = []
 
     class NotedPool(Pool):
-        async def send(self, endpoint: Endpoint, outgoing: Any) -> Any:
+        async def send(self, endpoint: Endpoint, outgoing: Any, begun: Any = None) -> Any:
             asked.append(endpoint)
             raise UpstreamError(Fault.CLOSED, endpoint.where)
 

@@ -10,10 +10,11 @@ that takes or sends at a rate is let be; one that does not holds nothing for lon
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, cast
 
 from edgecache.cache.frontend import ViewerErrand
-from edgecache.cache.outcome import Hit, Refusal
+from edgecache.cache.outcome import FetchErrand, Hit, Refusal
 from edgecache.http.framing import BODY_BYTES_PER_S_MIN
 from edgecache.http.head import keeps_alive
 from edgecache.http.message import BadMessage, Request
@@ -26,15 +27,17 @@ from edgecache.server.connection_table import LATE_S
 from edgecache.server.http1.head_cache import may_repeat
 from edgecache.server.http1.head_cache_functions import FunctionHit
 from edgecache.server.http1.head_reader import HeadReader
+from edgecache.server.http1.interface import RunningRequest, StreamProgress
+from edgecache.server.http1.overdue import end_overdue
 from edgecache.server.http1.rendered_hit import (
     RenderedHitLease,
     rendered,
     write_hit,
     write_last_hit,
 )
-from edgecache.server.http1.stream import Http1Stream, invitation
+from edgecache.server.http1.stream import Http1Stream, invitation, own_reply
 from edgecache.server.listener import SHED, Listener
-from edgecache.server.output_buffer import OutputBuffer, untaken_bytes
+from edgecache.server.output_buffer import OutputBuffer
 from edgecache.server.request_body import RequestBody, SentBytes, UploadPlace
 from edgecache.server.request_log import NOTHING_ASKED, RequestSummary
 from edgecache.server.response_writer import ResponseWriter, is_paced
@@ -42,12 +45,10 @@ from edgecache.server.tls import Session
 from edgecache.server.websocket import ENDING_S_MAX, IDLE_S_MAX
 from edgecache.upstream.tunnel import TUNNEL_BYTES_MAX
 
+if TYPE_CHECKING:
+    from edgecache.server.http1.planned_miss import PlannedMiss
+
 HELD_BYTES_MAX = 65_536  # of pipelined requests read ahead, as Uvicorn's HIGH_WATER_LIMIT
-# At a listener for tiers `OPTIONS *` is their ping (upstream/peer/liveness.py): nobody's request.
-PONG = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
-OVERDUE = Refusal(
-    408, "The request did not arrive in time.", "ClientCommError", close=True, reason="overdue"
-)
 
 
 class ViewerConnection(asyncio.Protocol):
@@ -86,10 +87,10 @@ class ViewerConnection(asyncio.Protocol):
         self._waits_turn = False  # what is held is served in a later turn of the loop
         self.body: RequestBody | None = None  # arriving
         self._upload = UploadPlace(self.listener.connections.uploads)  # that `body` has
-        self._task: asyncio.Task[None] | None = None
+        self._task: RunningRequest | None = None
         self._reading = True
         self.unsent_bytes = -1  # at the last look; -1: there was none
-        self.stream: Http1Stream | None = None  # of the errand under way
+        self.stream: StreamProgress | None = None  # of the errand under way
         self.tunnel_idle_s = 0.0  # above 0: this is no HTTP any more
         self.ended = False  # the viewer sends no more
 
@@ -169,8 +170,10 @@ class ViewerConnection(asyncio.Protocol):
         if head_cache is not None and head_cache.hit(self, data, now):
             return
         self.began = now
-        known = self.listener.function_heads
+        known, plans = self.listener.function_heads, self.listener.miss_plans
         if known is not None and data in known.heads and known.hit(self, data, now):
+            return
+        if plans is not None and plans.begin(self, data, now):
             return
         heads.add(data)
         self._serve(now)
@@ -257,10 +260,8 @@ class ViewerConnection(asyncio.Protocol):
         request = self._parse(head, listener.head_limits, listener.scheme, self.client)
         if listener.trusted_proxies is not None:
             request = listener.trusted_proxies.resolved(request, trusted=self.trusted)
-        reply = PONG if request.path == b"*" and listener.from_peers else b""
-        if b"Edgecache-Explain" in head:
-            reply = listener.explained(head, request, now)
-        if reply:
+        known = request.path == b"*" or b"Edgecache-Explain" in head
+        if known and (reply := own_reply(listener, head, request, now)):
             self.closing = True
             self.outgoing.write(reply, b"")
             self.transport.close()
@@ -277,6 +278,8 @@ class ViewerConnection(asyncio.Protocol):
             decision.route.behavior.limit_rate is not None and is_paced(decision, request)
         ):
             self.deadline = now + listener.limits.body_idle_s_max
+            if listener.miss_plans is not None and isinstance(decision, FetchErrand):
+                listener.miss_plans.learn(self, head, decision, request, summary)
             self._set_off(decision, request, summary)
         else:
             self._send_hit(decision, head, request, summary, now)
@@ -309,18 +312,30 @@ class ViewerConnection(asyncio.Protocol):
             body = self.body = RequestBody(
                 request.length, limits, invite, self._resume_reading, self.listener.account
             )
-        self.stream = Http1Stream(self, request)
-        writer = ResponseWriter(self.listener, self.stream, summary)
-        work = (
-            writer.run_hit(errand, request) if isinstance(errand, Hit) else writer.run(errand, body)
+        stream = Http1Stream(self, request)
+        writer = ResponseWriter(self.listener, stream, summary)
+        self.run(
+            writer.run_hit(errand, request)
+            if isinstance(errand, Hit)
+            else writer.run(errand, body),
+            stream,
         )
-        self._task = self.loop.create_task(work)
-        self._state.tasks.add(self._task)
-        self._task.add_done_callback(self._task_done)
         if body is not None:
             self._feed_body(self.heads.take())
             if self.body is not None:
-                self._begin_upload(body, self.stream)
+                self._begin_upload(body, stream)
+
+    def run(self, work: Coroutine[Any, Any, None], stream: Http1Stream) -> None:
+        """Answer on a stream by a task; the next request is read after it."""
+        self.stream = stream
+        self._task = task = self.loop.create_task(work)
+        self._state.tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def begin_planned(self, planned: PlannedMiss, now: float) -> None:
+        """A miss is under way without a task."""
+        self._task = self.stream = planned
+        self.began, self.deadline = now, now + self.listener.limits.body_idle_s_max
 
     def _begin_upload(self, body: RequestBody, stream: Http1Stream) -> None:
         """Count a body that is not all here, or refuse it."""
@@ -375,6 +390,10 @@ class ViewerConnection(asyncio.Protocol):
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         self._state.tasks.discard(task)
+        self.answered()
+
+    def answered(self) -> None:
+        """The response to the request under way was sent, or will never be."""
         self._task = self.stream = None
         if self.body is not None:  # answered before it was read: RFC 9112 §9.3
             self.body.close()
@@ -421,6 +440,12 @@ class ViewerConnection(asyncio.Protocol):
         self.deadline = self.listener.clock() + ENDING_S_MAX
 
     @property
+    def takes_answer(self) -> bool:
+        """Whether a response can be sent at once, and the next request be read behind it."""
+        waits = self.closing or self.outgoing.paused or self.listener.handing_over
+        return not waits and not self.transport.is_closing()
+
+    @property
     def at_rest(self) -> bool:
         """Whether nothing is asked and nothing is owed."""
         return not (
@@ -464,35 +489,6 @@ class ViewerConnection(asyncio.Protocol):
         else:
             self.transport.abort()
 
-    # What takes too long.
-
     def end_overdue(self, now: float) -> None:
         """Close this connection, whose deadline has come, or give it another one."""
-        limits, body = self.listener.limits, self.body
-        if self.outgoing.paused or self.transport.is_closing():
-            self._check_unsent(now)
-        elif self.tunnel_idle_s:
-            self.transport.abort()
-        elif self.ended and self.stream is not None:
-            self._check_ended(now, self.stream)
-        elif body is not None and not body.done:
-            self.deadline = body.overdue(now, limits.body_idle_s_max)
-        elif self.stream is None:
-            if self.heads.held:
-                self.refuse(OVERDUE, NOTHING_ASKED, now)
-            self.transport.close()
-
-    def _check_unsent(self, now: float) -> None:
-        """A viewer that takes its response at less than a rate has left."""
-        before, unsent = self.unsent_bytes, untaken_bytes(self.transport)
-        idle_s = self.listener.limits.write_idle_s_max
-        if unsent and 0 <= before < unsent + idle_s * BODY_BYTES_PER_S_MIN:
-            self.transport.abort()
-        self.unsent_bytes, self.deadline = unsent, now + idle_s
-
-    def _check_ended(self, now: float, stream: Http1Stream) -> None:
-        """A viewer that has ended its side waits for a response, or is gone (nginx: 499)."""
-        if stream.sent_bytes == stream.seen_bytes:
-            self.transport.abort()
-        stream.seen_bytes = stream.sent_bytes
-        self.deadline = now + self.listener.limits.half_closed_s_max
+        end_overdue(self, now)

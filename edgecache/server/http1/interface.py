@@ -8,12 +8,40 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from edgecache.cache.outcome import Refusal
 from edgecache.rules.viewer.access_list import AccessListMatcher
 from edgecache.rules.viewer.rate_limits import RateLimitRule
+from edgecache.server.http1.head_reader import HeadReader
 from edgecache.server.listener import Listener
 from edgecache.server.output_buffer import OutputBuffer
 from edgecache.server.request_body import RequestBody, SentBytes
+from edgecache.server.request_log import RequestSummary
 from edgecache.server.tls import Session
+
+
+class RunningRequest(Protocol):
+    """What works on a request: a task, or a planned miss."""
+
+    def cancel(self) -> object:
+        """The viewer is gone."""
+        ...
+
+
+class StreamProgress(Protocol):
+    """A stream, as what looks for viewers that have left sees it."""
+
+    seen_bytes: int
+    """Of `sent_bytes`, when it was looked at last."""
+
+    @property
+    def sent_bytes(self) -> int:
+        """Of the response until now."""
+        ...
+
+    @property
+    def streams(self) -> bool:
+        """Whether what was written so far is a part of a response."""
+        ...
 
 
 class Http1Connection(Protocol):
@@ -57,4 +85,20 @@ class Http1Connection(Protocol):
 
     def end_tunnel(self) -> None:
         """One side has ended: the other has seconds left, more for what comes at a rate."""
+        ...
+
+
+class OverdueConnection(Http1Connection, Protocol):
+    """The same, as what ends it when its deadline has come sees it."""
+
+    heads: HeadReader
+    unsent_bytes: int
+    """At the last look; -1: there was none."""
+    stream: StreamProgress | None
+    """Of the request under way."""
+    ended: bool
+    """The viewer sends no more."""
+
+    def refuse(self, refusal: Refusal, summary: RequestSummary, now: float) -> None:
+        """Answer with a page of our own."""
         ...

@@ -14,8 +14,12 @@ from edgecache.http.message import Fields, Request, first_value
 from edgecache.rules.viewer.access import UPGRADED
 from edgecache.rules.viewer.client_shares import client_network
 from edgecache.server.http1.interface import Http1Connection
+from edgecache.server.listener import Listener
 from edgecache.server.websocket import relay
 from edgecache.upstream.tunnel import Tunnel
+
+# At a listener for tiers `OPTIONS *` is their ping (upstream/peer/liveness.py): nobody's request.
+PONG = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
 
 
 class Http1Stream:
@@ -175,6 +179,13 @@ def connection_option(connection: Http1Connection, minor: int, *, stays: bool) -
     if connection.closing:
         return b"close"
     return b"keep-alive" if minor == 0 else None
+
+
+def own_reply(listener: Listener, head: bytes, request: Request, now: float) -> bytes:
+    """The reply to what is nobody's request: a ping, a question of ours; empty: it is one."""
+    if b"Edgecache-Explain" in head:
+        return listener.explained(head, request, now)
+    return PONG if request.path == b"*" and listener.from_peers else b""
 
 
 def invitation(request: Request, transport: asyncio.Transport) -> Callable[[], None]:

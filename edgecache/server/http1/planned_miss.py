@@ -1,0 +1,165 @@
+"""Planned miss: a request that was sent upstream by a plan, until it is answered or handed over.
+
+Law: it answers only what the plan has a template for, whole, to a viewer that is as it was; all
+else it hands over, with the exchange under way, to the errand that the general path would run. For
+its connection it stands in the place of that errand's task and stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from edgecache.cache.fetch_plan import BegunFetch
+from edgecache.cache.outcome import Errand, FetchErrand, Outcome, Refusal
+from edgecache.http.message import OriginRecord, Response
+from edgecache.server.http1.stream import Http1Stream
+from edgecache.server.request_log import RequestOutcome, RequestSummary
+from edgecache.server.response_writer import ResponseWriter
+from edgecache.server.stream import ViewerBody
+from edgecache.upstream.exchange import Exchange
+from edgecache.upstream.interface import Reply
+
+if TYPE_CHECKING:
+    from edgecache.server.http1.miss_plans import MissPlan
+    from edgecache.server.http1.reply_template import ReplyTemplate
+
+BODY_BYTES_MAX = 32_768  # below what a transport holds before it would have its writer wait
+
+
+class PlannedMiss:
+    """One request under way; see `Http1Connection.stream` for what it has of a stream's."""
+
+    streams = False  # nothing was written of the response
+    sent_bytes = 0
+
+    __slots__ = ("_began", "_begun", "_connection", "_id", "_plan", "_received", "_target",
+                 "seen_bytes")  # fmt: skip
+
+    def __init__(
+        self, connection: Any, plan: MissPlan, target: tuple[bytes, bytes | None],
+        request_id: bytes, received: int,
+    ) -> None:  # fmt: skip
+        self.seen_bytes = 0
+        self._connection = connection
+        self._plan = plan
+        self._target = target
+        self._id = request_id
+        self._received = received  # bytes of the head
+        self._begun: BegunFetch | None = None
+
+    def begin(self, now: float) -> bool:
+        """Ask upstream, if that can be done at once."""
+        plan, peer = self._plan.fetch, self._connection.client[0].encode()
+        self._begun = plan.begin(self._target, self._id, peer, self, now)
+        return self._begun is not None
+
+    # For the connection, as its task.
+
+    def cancel(self) -> None:
+        """The viewer is gone."""
+        begun, connection = self._begun, self._connection
+        if begun is None:
+            return
+        self._begun = None
+        asked_at = begun.exchange.requested_at
+        self._plan.fetch.abandon(begun)
+        connection.listener.connections.errands.give_back(connection.network)
+        errand = self._plan.fetch.errand(begun, self._target, connection.client)
+        self._writer(Http1Stream(connection, errand.request)).record_left(errand, asked_at)
+
+    # For the connection to upstream.
+
+    def take(self, exchange: Exchange, data: bytes) -> bool:
+        """See PlannedAnswer."""
+        connection, plan, begun = self._connection, self._plan, self._begun
+        end = data.find(b"\r\n\r\n")
+        length = len(data) - end - 4
+        if end < 0 or length > BODY_BYTES_MAX or begun is None or not connection.takes_answer:
+            return False
+        lines = plan.lines_of(data[:end])
+        if lines is None:
+            return False
+        template = plan.template(lines)
+        if template is None or lines[template.length_at].length != length:
+            return False
+        if not plan.fetch.fits(length):
+            return False
+        self._begun = None
+        listener = connection.listener
+        now = listener.clock()
+        judged = template.judged
+        fields = judged.stored_fields([line.field for line in lines[1:]])
+        head = Response(template.status, template.reason, fields, exchange.requested_at, now)
+        body = data[end + 4 :]
+        entry = plan.fetch.conclude(begun, judged, head, body, template.reusable)
+        listener.connections.errands.give_back(connection.network)
+        sent = template.head(lines, self._id, length)
+        connection.outgoing.write(sent, body)
+        self._tell(template, (begun, entry, exchange.requested_at), (len(sent), length), now)
+        connection.answered()
+        return True
+
+    def hand_over(self, exchange: Exchange) -> asyncio.Future[Reply]:
+        """See PlannedAnswer."""
+        begun, connection = self._begun, self._connection
+        assert begun is not None, "an exchange is concluded or handed over, once"
+        self._begun = None
+        arrived: asyncio.Future[Reply] = connection.loop.create_future()
+        errand = self._plan.fetch.errand(begun, self._target, connection.client)
+        stream = Http1Stream(connection, errand.request)
+        writer = self._writer(stream)
+        writer.origin.begin(self._plan.route.origin.id, exchange.requested_at)
+        exchange.outgoing = replace(
+            exchange.outgoing, on_interim=writer.send_interim, record=writer.origin
+        )
+        connection.run(writer.run(errand, None), stream)
+        return arrived
+
+    def _writer(self, stream: Http1Stream) -> PlannedResponseWriter:
+        listener = self._connection.listener
+        return PlannedResponseWriter(listener, stream, self._summary(), self._id)
+
+    def _summary(self) -> RequestSummary:
+        path, query = self._target
+        return replace(self._plan.summary, stem=path, query=query, bytes_in=self._received)
+
+    def _tell(
+        self, template: ReplyTemplate, came: tuple[BegunFetch, Any, float],
+        sizes: tuple[int, int], now: float,
+    ) -> None:  # fmt: skip
+        """Count and log what was answered; `sizes` are those of head and body."""
+        (begun, entry, asked_at), connection, plan = came, self._connection, self._plan
+        outcome = template.judged.outcome
+        record = OriginRecord(
+            plan.fetch.origin.origin, template.status, asked_at, max(asked_at, now)
+        )
+        record.ended_at = record.head_at
+        taken_s = now - connection.began
+        told = RequestOutcome(
+            outcome.status, outcome.result, sum(sizes), template.logged, outcome.trace.detail,
+            taken_s, sizes[1], plan.route, outcome.trace.why or "", record, None, begun.key, entry,
+        )  # fmt: skip
+        log = connection.listener.request_log
+        log.tell(self._summary(), told, connection.client, self._id, now, taken_s)
+
+
+class PlannedResponseWriter(ResponseWriter):
+    """The writer of a request that a planned miss was handed over with: it is counted already."""
+
+    __slots__ = ()
+
+    def record_left(self, errand: FetchErrand, asked_at: float) -> None:
+        """The viewer left before there was an answer to what was asked then (epoch seconds)."""
+        self._route, self._key = errand.route, errand.key
+        self.origin.begin(errand.route.origin.id, asked_at)
+        self._record_left(errand)
+
+    async def _fetch(self, errand: Errand, _body: ViewerBody | None) -> Outcome | Refusal:
+        """What comes of the errand."""
+        try:
+            return await self._listener.frontend.run(errand, None, self.send_interim)
+        finally:
+            self._listener.connections.errands.give_back(self._network)

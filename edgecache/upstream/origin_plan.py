@@ -1,0 +1,77 @@
+"""Origin plan: how requests that differ in target, id and viewer's address are sent to an origin.
+
+Law: it asks as `origin.OriginUpstream` does, of which it is made, or not at all: only where a
+connection is at rest and the origin's circuit is closed. What was sent by it is whole as an
+exchange, so that a call can go on with it at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from edgecache.http.message import HeadLimits
+from edgecache.upstream.endpoint import Endpoint, WireRequest
+from edgecache.upstream.exchange import BegunExchange, Exchange, PlannedAnswer
+from edgecache.upstream.origin_counters import OriginCounters
+from edgecache.upstream.origin_guard import OriginGuard
+from edgecache.upstream.origin_request import HeadTemplate
+from edgecache.upstream.pool import Pool
+
+
+class OriginPlan:
+    """One way to one origin; `guard_of` gives the origin's guard, as it is then."""
+
+    __slots__ = (
+        "_counted", "_endpoint", "_guard_of", "_outgoing", "_pool", "_template", "_where",
+        "head_limits", "origin",
+    )  # fmt: skip
+
+    def __init__(
+        self, pool: Pool, endpoint: Endpoint, template: HeadTemplate,
+        guard_of: Callable[[], OriginGuard], counted: OriginCounters,
+    ) -> None:  # fmt: skip
+        self.head_limits: HeadLimits = pool.head_limits
+        self.origin = ""  # its id
+        self._pool = pool
+        self._endpoint = endpoint
+        self._where = endpoint.where
+        self._template = template
+        self._guard_of = guard_of
+        self._counted = counted
+        self._outgoing: Mapping[bytes, WireRequest] = {
+            method: WireRequest(method, b"", None, template.timeouts) for method in (b"GET",)
+        }
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes."""
+        return len(self._template.text)
+
+    def begin(
+        self, target: bytes, request_id: bytes, peer: bytes, planned: PlannedAnswer,
+        now: float, mark: int,
+    ) -> BegunExchange | None:  # fmt: skip
+        """Ask the origin, if that can be done at once; `planned` has the answer.
+
+        `mark`: see store.invalidation.
+        """
+        guard = self._guard_of()
+        if guard.is_open:
+            return None
+        connection = self._pool.idle_connection(self._endpoint, "")
+        if connection is None:
+            return None
+        guard.begin()
+        exchange = Exchange(self._outgoing[b"GET"], None, now, planned)
+        exchange.uploaded = True
+        begun = BegunExchange(connection, exchange, mark, self._counted.clock())
+        connection.begin(exchange, self._template.plain(target, request_id, peer))
+        return begun
+
+    def answered(self, begun: BegunExchange, status: int, *, reusable: bool) -> None:
+        """The whole answer came in one piece and was taken: the exchange is over."""
+        connection, exchange = begun.connection, begun.take()
+        exchange.reusable = reusable
+        connection.conclude(exchange)
+        self._guard_of().answered()
+        self._counted.answered(self._where, status, begun.asked_at)

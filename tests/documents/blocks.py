@@ -11,12 +11,35 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = {"hostile-inputs.md", "metrics.md", "semantics.md", "tour.md"}
 SHELL = ("sh", "bash", "console")
+SETTING = "setting"
 _FENCE = re.compile(
     r"^(?P<indent>[ ]*)(?:<!-- (?P<said>[^\n]*?) -->\n(?P=indent))?```(?P<language>\w*)[^\n]*\n"
     r"(?P<text>.*?)^(?P=indent)```$",
     re.DOTALL | re.MULTILINE,
 )
+_SETTING = re.compile(
+    r"^<!-- setting(?: \| (?P<said>[^\n]*))?\n(?P<text>.*?)^-->$", re.DOTALL | re.MULTILINE
+)
 KEYS = {"prints", "file", "needs", "not run", "in", "own", "exits", "stop"}
+REASONS = {
+    "as root",
+    "systemd",
+    "Docker",
+    "a container registry",
+    "a Kubernetes cluster",
+    "a certificate authority",
+    "several machines",
+    "an account at AWS",
+    "a PostgreSQL cluster",
+    "a former release",
+    "a package is installed",
+    "a collector of OpenTelemetry",
+    "a provider of Terraform is fetched",
+    "it takes minutes or hours",
+    "CI runs these",
+    "docs/one-site.md runs these",
+}
+"""Why a block is not run: what it needs and the tests do not have. A test may stand after it."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +58,8 @@ class Block:
 
     @property
     def is_run(self) -> bool:
-        return self.language in SHELL and "not run" not in self.said and "file" not in self.said
+        shell = self.language in (*SHELL, SETTING)
+        return shell and "not run" not in self.said and "file" not in self.said
 
 
 def pages() -> list[Path]:
@@ -57,6 +81,22 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(page, line, found["language"], content, _said(found["said"] or ""))
 
 
+def steps(page: Path) -> list[Block]:
+    """Blocks of a page and its settings, which readers do not see, in their order."""
+    text = page.read_text()
+    settings = [
+        Block(
+            page,
+            text.count("\n", 0, found.start()) + 1,
+            SETTING,
+            found["text"],
+            _said(found["said"] or ""),
+        )
+        for found in _SETTING.finditer(text)
+    ]
+    return sorted([*blocks(page), *settings], key=lambda block: block.line)
+
+
 def _said(comment: str) -> dict[str, str]:
     """`prints: a; b` and `own`; several with ` | ` between them."""
     said = {}
@@ -73,6 +113,6 @@ def every_block() -> list[Block]:
 
 
 def shell_pages() -> dict[Path, list[Block]]:
-    """Pages that have something to run, with all their blocks."""
-    found = {page: [*blocks(page)] for page in pages()}
+    """Pages that have something to run, with all their blocks and settings."""
+    found = {page: steps(page) for page in pages()}
     return {page: one for page, one in found.items() if any(block.is_run for block in one)}

@@ -47,9 +47,11 @@ edgecache() {
   esac
   case "$1" in serve|dev|up|edge|control|regional|origin) exec edgecache "$@" ;; esac
   command edgecache "$@" || return
-  if [ "$1" = init ]; then
-    sed -i -e 's/:8080/:%(8080)s/' -e 's/:8090/:%(8090)s/' edgecache.toml
-  fi
+  case "$1" in
+    init|import) for made in edgecache.toml */edgecache.toml; do
+      [ ! -e "$made" ] || sed -i -e 's/:8080/:%(8080)s/' -e 's/:8090/:%(8090)s/' "$made"
+    done ;;
+  esac
 }
 """
 

@@ -81,7 +81,7 @@ def commands(folder: Path, ports: dict[str, int]) -> dict[str, Sequence[str]]:
     (php,) = blocks("PHP, WordPress", "php")
     (folder / "included.php").write_text(f"<?php\n{php}")
     shutil.copy(APPLICATIONS / "index.php", folder)
-    (uvicorn,) = blocks("Starlette, FastAPI", "sh")
+    uvicorn, _ = blocks("Starlette, FastAPI", "sh")
     by_uvicorn = uvicorn.replace("app:app", "starlette_site:app")
     by_uvicorn = by_uvicorn.replace("8000", str(ports["starlette"]))
     django = str(APPLICATIONS / "django_site.py")

@@ -39,7 +39,8 @@ def new_shell(folder: Path, more: Mapping[str, str]) -> Shell:
     """A folder with the programs of this environment first, and a Python of its own name."""
     programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-    return Shell(folder, ports, {"PATH": programs, "COLUMNS": "200", **more})
+    known = {"PATH": programs, "COLUMNS": "200", "CHECKOUT": str(ROOT)}
+    return Shell(folder, ports, known | more)
 
 
 def serve_folder(shell: Shell) -> Iterator[None]:

@@ -28,6 +28,7 @@ name = "NRT57"
 listen = "127.0.0.1:8082"
 [dns]
 listen = ["127.0.0.1:5300"]
+zone = "cdn.example.com"
 name_servers = ["ns1.example.com"]
 [bucket]
 listen = "127.0.0.1:8070"

@@ -41,6 +41,7 @@ class LogEntryKind(StrEnum):
     CONFIG = "config"  # body: a whole configuration; its number is the generation
     INVALIDATION = "invalidation"  # body: see read_entry
     KEY_VALUES = "key-values"  # body: a KeyValueChange of a store; its number is the version
+    DNS_ZONE = "dns-zone"  # body: a DnsZoneChange of a zone; its number is the version
     WRITE = "write"  # something that nodes need not know: its number alone counts. No body
     RESET = "reset"  # dev mode: everything begins anew; body: see ResetBody
     CLOCK = "clock"  # dev mode: the clock has been moved. No body

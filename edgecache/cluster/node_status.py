@@ -53,6 +53,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     unready: dict[Word, Reason] = {}  # why it is not ready, by word (`runtime/inherited.py`)
     clock: float = 0.0  # its wall clock when it reports, epoch seconds; 0: it does not say
     release: Word = ""  # of edgecache; one that says none is of a former one
+    applied: Number = 0  # of a name server: the number of the log up to which its zones answer
     reset: Number = 0  # dev mode: the number of the reset that it began anew with
     leaving: bool = False  # another process of this name serves now, and it finishes what it has
 

@@ -29,6 +29,9 @@ REGIONS: dict[str, tuple[float, float]] = {
     "ap-northeast-3": (34.7, 135.5),
 }  # fmt: skip
 """Coordinates of AWS's regions, in degrees: those of the cities that they are named after."""
+REFRESH_S, RETRY_S, EXPIRE_S, MINIMUM_S, SOA_TTL_S = 7_200, 900, 1_209_600, 86_400, 900
+"""Of the SOA record that Route 53 makes with a zone."""
+NS_TTL_S = 172_800  # Route 53's
 NAME_CHARS_MAX, LABEL_CHARS_MAX = 254, 63
 ID_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
@@ -176,6 +179,17 @@ class DnsZoneSettings(Model, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     dnssec: bool = False
 
 
+class DnsVpc(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A network that the API knows as a VPC.
+
+    Private zones associated with it are seen by who asks from `clients`.
+    """
+
+    id: str
+    clients: tuple[str, ...]
+    region: str = "us-east-1"
+
+
 class DnsSettings(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The name server. `listen`: every HOST:PORT where it answers, by UDP and TCP.
 
@@ -201,6 +215,7 @@ class DnsSettings(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     transfer_keys: tuple[DnsTransferKey, ...] = ()
     cidr_collections: tuple[DnsCidrCollection, ...] = ()
     health_checks: tuple[HealthCheck, ...] = ()
+    vpcs: tuple[DnsVpc, ...] = ()
 
     @property
     def signs(self) -> bool:

@@ -19,6 +19,7 @@ from edgecache.config.problems import BROKEN_LINES_MAX, BrokenLinesError, Proble
 
 EXTRA = "pip install 'edgecache[dns]'"
 FILE_BYTES_MAX = 16 * 1024 * 1024
+_ESCAPE = re.compile(r"\\([0-3][0-7]{2})|\\.", re.DOTALL)
 _WHERE = re.compile(r"<?[^:]*>?:(\d+): (.*)", re.DOTALL)
 
 
@@ -51,6 +52,29 @@ def rdata_wire(type: str, value: str, origin: str) -> bytes:
         raise ValueError(str(error) or error.__class__.__name__) from None
     assert wire is not None
     return wire
+
+
+def absolute_value(type: str, value: str) -> str:
+    """A value as Route 53 writes it, as a zone file has it: names are whole, with a dot or without,
+    and `\\ooo` is octal. ValueError, DnsExtraMissingError.
+    """
+    try:
+        import dns.exception
+        import dns.name
+        import dns.rdata
+    except ImportError:
+        raise DnsExtraMissingError from None
+    text = _ESCAPE.sub(_decimal, value)
+    try:
+        data = dns.rdata.from_text("IN", type, text, origin=dns.name.root, relativize=False)
+        return data.to_text()
+    except (dns.exception.DNSException, ValueError, OSError) as error:
+        raise ValueError(str(error) or error.__class__.__name__) from None
+
+
+def _decimal(match: re.Match[str]) -> str:
+    octal = match[1]
+    return f"\\{int(octal, 8):03d}" if octal is not None else match[0]
 
 
 def read_zone_file(text: str, origin: str) -> list[DnsRecord]:

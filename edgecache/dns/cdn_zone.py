@@ -9,16 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from edgecache.config.dns import REGIONS, DnsLocation, DnsSettings, distribution_label
+from edgecache.config.dns import (
+    NS_TTL_S,
+    REGIONS,
+    SOA_TTL_S,
+    DnsLocation,
+    DnsSettings,
+    distribution_label,
+)
 from edgecache.config.model import Config
 from edgecache.dns.closeness import AddressBlocks, LatencyTable, Position
 from edgecache.dns.names import absolute_wire, to_wire
 from edgecache.dns.records import AAAA, NS, SOA, A, record_data
 from edgecache.dns.routing import Candidate, RecordGroup, RoutingPolicy
-from edgecache.dns.zone import SOA_TTL_S, DnsZone, make_zone, soa_rdata
+from edgecache.dns.zone import DnsZone, make_zone, soa_rdata
 
 ADDRESSES_MAX = 8  # of an answer
-NS_TTL_S = 172_800  # Route 53's
 LOCATION = "location:"  # before the name of one, as a check
 
 

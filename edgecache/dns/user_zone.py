@@ -10,18 +10,19 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from edgecache.config.dns import (
+    NS_TTL_S,
     REGIONS,
+    SOA_TTL_S,
     DnsCidrCollection,
     DnsRecord,
     DnsZoneSettings,
     owner_of,
 )
-from edgecache.dns.cdn_zone import NS_TTL_S
 from edgecache.dns.closeness import ANYWHERE, AddressBlocks, Area, Position
 from edgecache.dns.names import absolute_wire, to_text, to_wire
 from edgecache.dns.records import NS, SOA, TYPES, record_data
 from edgecache.dns.routing import Candidate, RecordGroup, RoutingPolicy
-from edgecache.dns.zone import SOA_TTL_S, DnsZone, make_zone, soa_rdata
+from edgecache.dns.zone import DnsZone, make_zone, soa_rdata
 
 ReadValue = Callable[[str, str, str], bytes]
 """The bytes of a value: of a type by name, as text, in a zone of this origin. ValueError."""

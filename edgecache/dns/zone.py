@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from edgecache.config.dns import EXPIRE_S, MINIMUM_S, REFRESH_S, RETRY_S
 from edgecache.dns.names import WILDCARD, parent
 from edgecache.dns.records import NS, SOA, RecordData, record_data
 from edgecache.dns.routing import Candidate, RecordGroup, RoutingPolicy
 from edgecache.dns.zone_signer import ZoneSigner
 
-REFRESH_S, RETRY_S, EXPIRE_S, MINIMUM_S, SOA_TTL_S = 7_200, 900, 1_209_600, 86_400, 900
-"""Of the SOA record that Route 53 makes with a zone."""
 NAME_BYTES, ENTRY_BYTES, GROUP_BYTES, CANDIDATE_BYTES = 450, 170, 90, 160
 DATA_BYTES, TEXT_BYTES = 200, 45  # of a record set beside its texts, and of a text beside its bytes
 

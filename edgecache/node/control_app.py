@@ -60,6 +60,7 @@ from edgecache.control.rest.access_keys import AccessKeyHandlers, KeyAdmission
 from edgecache.control.rest.app import ControlServices, control_app
 from edgecache.control.rest.call import RouteHandler
 from edgecache.control.rest.dev import DevHandlers
+from edgecache.control.rest.dns_zones import ZoneContents, acknowledged_by_name_servers
 from edgecache.control.rest.drain import DrainedNodes, drain_handlers
 from edgecache.control.rest.dry_run import dry_run_handlers
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
@@ -69,6 +70,9 @@ from edgecache.control.rest.inventory import inventory_handlers
 from edgecache.control.rest.key_values import KeyValueContents
 from edgecache.control.rest.log_readers import log_reader_handlers
 from edgecache.control.rest.routes import starlette_routes
+from edgecache.control.route53.call import Route53Services
+from edgecache.control.route53.endpoint import Route53Endpoint
+from edgecache.control.route53.operations import route53_actions
 from edgecache.control.state.access_keys import AccessKeys
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.certificates import IssuedCertificates
@@ -180,7 +184,7 @@ def _application(
     if dev is not None:
         again = StateReset(state, log, catalog, made, ids.restart)
         handlers |= _dev_handlers(dev, control, again, secrets, is_new=is_new)
-    app.router.routes += _operator_routes(shared, secrets, handlers, admission)
+    app.router.routes += _operator_routes(shared, secrets, handlers, admission, control)
     return app, partial(_end, log, thread, dashboard.publisher)
 
 
@@ -324,13 +328,17 @@ def _operator_routes(
     secrets: ControlSecrets,
     handlers: Mapping[str, RouteHandler],
     admission: KeyAdmission,
+    control: ControlServices,
 ) -> list[Route]:
     """The routes of both APIs for operators."""
     callers = secrets.callers
     api = ApiEndpoint(shared, callers, actions(), asyncio.sleep, os.urandom)
+    zones = Route53Services(shared, partial(acknowledged_by_name_servers, control))
+    names = Route53Endpoint(zones, callers, route53_actions(), asyncio.sleep, os.urandom)
     own = RestApi(shared, secrets.tokens).handlers()
     values = KeyValueEndpoint(shared, callers, os.urandom)
     return [
+        names.route(),  # before that of all versions
         api.route(),
         values.route(),
         *starlette_routes({**own, **handlers}, admission),
@@ -369,6 +377,7 @@ def _node_handlers(
     world = ExplainServices(wall, nodes, secrets.viewer)
     values = shared.catalog.key_values
     contents = KeyValueContents(values, log.live, secrets.admission, shared.run)
+    zones = ZoneContents(shared.catalog.zones, log.live, secrets.admission, shared.run)
     return {
         **explain_handlers(log.live, tokens, world),
         **inventory_handlers(log.live, tokens, nodes),
@@ -377,6 +386,7 @@ def _node_handlers(
         **drain_handlers(control),
         **log_reader_handlers(control),
         **contents.handlers(),
+        **zones.handlers(),
     }
 
 

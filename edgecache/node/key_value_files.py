@@ -8,7 +8,6 @@ is in them. They are read at a start alone; once control is heard it is asked fo
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import re
@@ -19,25 +18,14 @@ from typing import NamedTuple
 import msgspec
 
 from edgecache.cluster.log_entries import KeyValueContent
-from edgecache.node.last_configuration import (
-    LastConfigurationError,
-    private_content,
-    write_private,
-)
+from edgecache.node.digested_file import read_digested, write_digested
+from edgecache.node.last_configuration import LastConfigurationError
 from edgecache.store.key_values import NO_VERSION, KeyValueStore
 
 logger = logging.getLogger("edgecache.server")
 
-FORMAT = 1
 GATHER_S = 1.0  # of changes, before they are written: a store has 5 MiB at most
 _ID = re.compile(r"[0-9a-f-]{36}")
-
-
-class _Heading(msgspec.Struct, frozen=True):
-    """The first line of a file."""
-
-    format: int
-    sha256: str
 
 
 class StoreVersion(NamedTuple):
@@ -113,10 +101,8 @@ class KeyValueFiles:
         return self._path.with_suffix(f".store-{id}")
 
     def _write(self, id: str, content: KeyValueContent) -> bool:
-        text = msgspec.json.encode(content)
-        heading = msgspec.json.encode(_Heading(FORMAT, hashlib.sha256(text).hexdigest()))
         try:
-            write_private(self._file(id), heading + b"\n" + text, self._unique)
+            write_digested(self._file(id), msgspec.json.encode(content), self._unique)
         except OSError as error:
             if not self._fails:
                 logger.error("%s: not written: %s", self._file(id), error.strerror or error)
@@ -140,13 +126,8 @@ class KeyValueFiles:
 
 def _read(path: Path) -> KeyValueStore:
     """The store that a file has. OSError, LastConfigurationError."""
-    line, _, text = private_content(path).partition(b"\n")
+    text = read_digested(path)
     try:
-        heading = msgspec.json.decode(line, type=_Heading)
-        if heading.format != FORMAT:
-            raise LastConfigurationError(path, f"of another release (format {heading.format})")
-        if heading.sha256 != hashlib.sha256(text).hexdigest():
-            raise LastConfigurationError(path, "damaged")
         content = msgspec.json.decode(text, type=KeyValueContent)
     except msgspec.DecodeError:
         raise LastConfigurationError(path, "damaged") from None

@@ -30,10 +30,13 @@ from edgecache.config.load import load
 from edgecache.config.model import Config
 from edgecache.dns.cdn_zone import LOCATION, latency_table
 from edgecache.dns.responder import Responder, ResponderWorld
+from edgecache.dns.zone import DnsZone
 from edgecache.dns.zone_signer import SignatureMemo
 from edgecache.node.build import NodeParts
 from edgecache.node.dns_listener import DnsListener, sweep_for_good
 from edgecache.node.dns_zones import zones_of
+from edgecache.node.hosted_zone_answers import HostedZoneAnswers
+from edgecache.node.hosted_zone_files import HostedZoneFiles
 from edgecache.node.last_configuration import (
     LastConfiguration,
     LastConfigurationFile,
@@ -47,6 +50,7 @@ from edgecache.node.zone_transfer import ZoneTransfers
 from edgecache.observe.counters import Counters
 from edgecache.runtime.dev_mode import inherited_dev_mode
 from edgecache.runtime.environment import (
+    pause,
     random_bytes,
     restart_on_failure,
     steady_clock,
@@ -90,6 +94,7 @@ class NameServerParts(NodeParts):
         if self.config.control is not None:
             path = last_configuration_path(self.config.state_dir, self.name)
             server.last = LastConfigurationFile(path, self.last, random_bytes(4).hex())
+            server.hosted.keep(HostedZoneFiles(path, random_bytes(4).hex(), pause))
         generation = 0 if self.last is None else self.last.generation
         server.use(self.served, generation)
         return server
@@ -124,8 +129,11 @@ class NameServer:
         self.leaving = False
         self.generation = 0
         self._counters = counters
+        self.hosted = HostedZoneAnswers(None if follower is None else follower.ask)
+        self._declared: list[DnsZone] = []  # of the configuration
         self._epoch = ""
-        self._applied = 0
+        self._applied = self._upto = 0
+        self._news = asyncio.Event()  # control is to hear of it
         self._lease_until = -math.inf
         self._tasks: list[asyncio.Task[None]] = []
         self._current = asyncio.Event()  # control was heard
@@ -146,6 +154,8 @@ class NameServer:
         jobs.append(partial(sweep_for_good, self.listener))
         if self.last is not None:
             jobs.append(self.last.run)
+        if self.hosted.files is not None:
+            jobs.append(self.hosted.files.run)
         if self.follower is not None:
             jobs += [self._follow, self._report]
         loop = asyncio.get_running_loop()
@@ -162,6 +172,8 @@ class NameServer:
                     await self.follower.leave()
         if self.last is not None:
             await self.last.flush()
+        if self.hosted.files is not None:
+            await self.hosted.files.flush()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -174,22 +186,37 @@ class NameServer:
         if settings is None:
             responder.use([])
             return
-        responder.use(zones_of(config, generation, responder.zones, self.keys.signer))
+        self._declared = zones_of(config, generation, self._declared, self.keys.signer)
+        self._use_zones()
         self.keys.keep({zone.apex for zone in responder.zones})
         self.transfers.use(settings, responder.public.zones, tells=self.is_first)
         responder.world.latencies = latency_table(settings)
         if self.listener.rates.per_s != settings.responses_per_s:
             self.listener.rates.per_s = settings.responses_per_s
 
+    def _use_zones(self) -> None:
+        """Answer by the zones of the configuration, and by those of the API."""
+        if self.config.dns is not None:
+            made = self.hosted.zones(self.config, self._declared)
+            self.listener.responder.use([*self._declared, *made])
+
     def begin(self, page: LogPage) -> bool:
         """See `LogConsumer`."""
         same = page.epoch == self._epoch
-        self._epoch = page.epoch
+        self._epoch, self._upto = page.epoch, page.upto
+        if not same:
+            self.hosted.follower.begin()
+            self._applied = 0
         return same
 
     async def apply(self, entry: LogEntry) -> None:
-        """Apply an entry of the log: what is published counts here, and nothing else."""
-        if entry.kind == LogEntryKind.CONFIG:
+        """Apply an entry of the log: a configuration, or a change of a zone that the API made."""
+        if entry.kind == LogEntryKind.DNS_ZONE:
+            if await self.hosted.follower.apply(entry):
+                self._use_zones()
+            self._news.set()
+        elif entry.kind == LogEntryKind.CONFIG:
+            await self.hosted.follower.list(entry.seq)
             config = read_configuration(entry)
             self.use(config, entry.seq)
             if self.last is not None and isinstance(entry.body, msgspec.Raw):
@@ -202,6 +229,7 @@ class NameServer:
 
     def confirm(self, asked_at: float, lease_s: float) -> None:
         """See `LogConsumer`. A name server answers without a lease, too."""
+        self._applied = max(self._applied, self._upto)
         self._lease_until = asked_at + lease_s
 
     @property
@@ -220,7 +248,10 @@ class NameServer:
             await self.follower.report(self._status())
             closed = self.follower.closed_locations
             self.listener.responder.world.down = {LOCATION + name for name in closed}
-            await asyncio.sleep(TICK_S)
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._news.wait()
 
     def beat(self) -> Beat:
         """What this process is fit for."""
@@ -252,6 +283,7 @@ class NameServer:
             unready=self._unready(),
             clock=wall_clock(),
             release=__version__,
+            applied=self.hosted.answered(self._applied),
             leaving=self.leaving,
         )
 

@@ -120,6 +120,9 @@ KEY_VALUES: dict[str, Permission] = {
 }
 """Of the service `cloudfront-keyvaluestore`; a store is no single distribution's."""
 
+ROUTE53: dict[str, Permission] = {}
+"""Of Route 53: zones are for keys without limits."""
+
 REST: dict[str, Permission] = {
     "health": Permission((*Action,), EVERY_KEY),
     "openapi": Permission((*Action,), EVERY_KEY),

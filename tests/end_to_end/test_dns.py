@@ -20,6 +20,7 @@ import pytest
 from edgecache.config.dns import made_label
 from tests.end_to_end.machines import Machine, make_machine, remove_machine
 from tests.end_to_end.processes import EDGECACHE, Running, free_ports, run, start, wait_for
+from tests.end_to_end.zones import route53_client, upsert
 from tests.node.mmdb import database
 
 EUROPE, ASIA = 0, 1
@@ -133,6 +134,7 @@ class World:
     port: int
     dns: int
     secondary: int
+    control: int
     up: Running
 
     def command(self, *arguments: str) -> tuple[int, str, str]:
@@ -197,7 +199,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         for machine in machines:
             start_resolver(machine, folder / machine.name, dns, stack)
         up.until("all answer", lambda: up.stdout.endswith("\n"))
-        yield World(folder, tuple(machines), port, dns, secondary, up)
+        yield World(folder, tuple(machines), port, dns, secondary, control, up)
 
 
 def write_places(file: Path, machines: list[Machine]) -> None:
@@ -290,6 +292,31 @@ def test_a_drained_location_is_given_to_nobody(world: World) -> None:
     wait_for("it has left", lambda: world.closest(europe) == asia.gateway)
     assert world.command("undrain", "FRA1")[0] == 0
     wait_for("it is back", lambda: world.closest(europe) == europe.gateway)
+
+
+def test_a_zone_made_over_the_api_is_answered_once_it_is_in_sync(world: World) -> None:
+    client = route53_client(world.folder / "state", world.control)
+    made = client.create_hosted_zone(Name="api.test", CallerReference="one")
+    zone, changed = made["HostedZone"]["Id"], made["ChangeInfo"]["Id"]
+
+    def is_in_sync() -> bool:
+        return client.get_change(Id=changed)["ChangeInfo"]["Status"] == "INSYNC"
+
+    wait_for("the zone is everywhere", is_in_sync)
+    serial = world.dig("api.test", "SOA", "+short").split()[2]
+    nodes = json.loads(world.up.stdout)["nodes"]
+    servers = [one["pid"] for one in nodes if one["role"] == "nameserver"]
+    assert len(servers) == 2
+    subprocess.run(("kill", "-STOP", str(servers[0])), check=True)
+    try:
+        changed = upsert(client, zone, "www.api.test", "192.0.2.33")
+        assert not is_in_sync()  # it was waited for
+    finally:
+        subprocess.run(("kill", "-CONT", str(servers[0])), check=True)
+    wait_for("the record is everywhere", is_in_sync)
+    told = world.dig("+short", *["www.api.test"] * ASKED)
+    assert {*told.split()} == {"192.0.2.33"}
+    assert int(world.dig("api.test", "SOA", "+short").split()[2]) > int(serial)
 
 
 def test_a_killed_location_leaves_and_names_are_answered_without_control(world: World) -> None:

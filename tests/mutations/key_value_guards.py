@@ -43,7 +43,7 @@ KEY_VALUE_GUARDS = (
     ),
     Guard(
         "a store that was damaged on disk is not read",
-        "node/key_value_files.py",
+        "node/digested_file.py",
         "if heading.sha256 != hashlib.sha256(text).hexdigest():",
         "if False:",
         "test_a_file_that_cannot_be_trusted_",

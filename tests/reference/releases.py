@@ -23,6 +23,10 @@ LATER: dict[tuple[str, str], str] = {
     **dict.fromkeys((("HealthCheck", one) for one in HEALTH_CHECK), "Unreleased"),
     ("Config", "quotas"): "Unreleased",
     **{("Quotas", name): "Unreleased" for name in Quotas.__struct_fields__},
+    ("DnsSettings", "vpcs"): "Unreleased",
+    ("DnsVpc", "id"): "Unreleased",
+    ("DnsVpc", "clients"): "Unreleased",
+    ("DnsVpc", "region"): "Unreleased",
 }
 """Fields that came after it, by model and name: the version that had them first."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_network
 
@@ -29,6 +30,7 @@ GEOPROXIMITY_MAX = 30
 COLLECTIONS_MAX = 5
 BLOCKS_MAX = 1_000
 _PREFIX_MAX = {4: 24, 6: 48}
+_VPC = re.compile(r"vpc-[0-9a-z]{1,60}")
 _TYPES = RecordType.__args__  # type: ignore[attr-defined]
 
 Group = list[tuple[str, DnsRecord]]
@@ -55,11 +57,34 @@ def check_zones(config: Config, problems: Problems) -> None:
         _ZoneCheck(settings, zone, where, problems).check()
         _check_transfers(zone, keys, where, problems)
     _check_collections(settings, problems)
+    _check_vpcs(settings, problems)
     for index, key in enumerate(settings.transfer_keys):
         if not key.secret.startswith(("env:", "file:")):
             problems.add(f"dns.transfer_keys[{index}].secret", 'is not "env:NAME" or "file:PATH"')
         if not is_domain(key.name):
             problems.add(f"dns.transfer_keys[{index}].name", "is not a domain name")
+
+
+def check_record_sets(settings: DnsSettings, zone: DnsZoneSettings, problems: Problems) -> None:
+    """The records of a zone that no file declares, among themselves."""
+    _ZoneCheck(settings, zone, "", problems).check()
+
+
+def _check_vpcs(settings: DnsSettings, problems: Problems) -> None:
+    """Each is a network of its own, so that who asks is in one."""
+    seen: set[str] = set()
+    for index, vpc in enumerate(settings.vpcs):
+        where = f"dns.vpcs[{index}]"
+        if not _VPC.fullmatch(vpc.id):
+            problems.add(f"{where}.id", f'{quoted(vpc.id)} is not like "vpc-0a1b2c3d"')
+        if vpc.id in seen:
+            problems.add(f"{where}.id", f"{quoted(vpc.id)} is there twice")
+        seen.add(vpc.id)
+        if not vpc.clients:
+            problems.add(f"{where}.clients", "empty: say which networks it has")
+        for number, network in enumerate(vpc.clients):
+            if not _is_network(network):
+                problems.add(f"{where}.clients[{number}]", f"{quoted(network)} is not a network")
 
 
 def _check_view(

@@ -21,12 +21,12 @@ class ApiError(Exception):
         return api().statuses[self.code]
 
 
-def error_document(fault: ApiError, request_id: str) -> bytes:
+def error_document(fault: ApiError, request_id: str, namespace: str = NAMESPACE) -> bytes:
     """The body of a refusal ("Error responses", CloudFront API reference)."""
     whose = "Sender" if fault.status < 500 else "Receiver"
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<ErrorResponse xmlns="{NAMESPACE}"><Error><Type>{whose}</Type>'
+        f'<ErrorResponse xmlns="{namespace}"><Error><Type>{whose}</Type>'
         f"<Code>{fault.code}</Code><Message>{xml_text(fault.message)}</Message></Error>"
         f"<RequestId>{xml_text(request_id)}</RequestId></ErrorResponse>"
     ).encode()

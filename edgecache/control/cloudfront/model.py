@@ -46,6 +46,7 @@ class Operation:
     status: int
     takes: Any  # a structure, or None
     gives: Any  # a structure, or None
+    namespace: str = NAMESPACE  # of the elements of its answer
 
     @property
     def root(self) -> str:
@@ -76,13 +77,14 @@ class ServiceModel:
     operations: Mapping[str, Operation]
     statuses: Mapping[str, int]
     _by_method: Mapping[str, list[Operation]]
+    _prefix: str = PREFIX
 
     def match(self, method: str, path: str, query: str) -> tuple[Operation, dict[str, str]] | None:
         """The operation a request line means, and its path's values; None when there is none.
 
         `path` is as sent: what is encoded in it, a slash of an ARN for instance, stays one value.
         """
-        segments = path.removeprefix(PREFIX).strip("/").split("/")
+        segments = path.removeprefix(self._prefix).strip("/").split("/")
         given = frozenset(parse_qsl(query, keep_blank_values=True))
         for operation in self._by_method.get(method, ()):
             if operation.query <= given:
@@ -107,33 +109,40 @@ def _values(path: tuple[str, ...], segments: list[str]) -> dict[str, str] | None
 @cache
 def api() -> ServiceModel:
     """The model; read once, 0.1 s and 15 MB with what botocore imports."""
+    return service_model("cloudfront", VERSION, NAMESPACE)
+
+
+def service_model(service: str, version: str, namespace: str) -> ServiceModel:
+    """The model of a version of a service whose API is REST with XML."""
     from botocore.loaders import Loader
     from botocore.model import ServiceModel as AwsModel
 
-    service = AwsModel(Loader().load_service_model("cloudfront", "service-2", VERSION))
+    aws = AwsModel(Loader().load_service_model(service, "service-2", version))
     operations = {}
     statuses = dict(COMMON_FAULTS)
-    for name in service.operation_names:
-        model = service.operation_model(name)
-        operations[name] = _operation(model)
+    for name in aws.operation_names:
+        model = aws.operation_model(name)
+        operations[name] = _operation(model, f"/{version}", namespace)
         for fault in model.error_shapes:
-            statuses[fault.name] = int(fault.metadata["error"]["httpStatusCode"])
+            told = fault.metadata.get("error", {}).get("httpStatusCode", 400)
+            statuses[fault.name] = int(told)
     by_method: dict[str, list[Operation]] = {}
     for operation in sorted(operations.values(), key=_rank):
         by_method.setdefault(operation.method, []).append(operation)
-    return ServiceModel(operations, statuses, by_method)
+    return ServiceModel(operations, statuses, by_method, f"/{version}")
 
 
-def _operation(model: Any) -> Operation:
+def _operation(model: Any, prefix: str, namespace: str) -> Operation:
     uri, _, query = model.http["requestUri"].partition("?")
     return Operation(
         name=model.name,
         method=model.http["method"],
-        path=tuple(uri.removeprefix(PREFIX).strip("/").split("/")),
+        path=tuple(uri.removeprefix(prefix).strip("/").split("/")),
         query=frozenset(parse_qsl(query, keep_blank_values=True)),
         status=int(model.http.get("responseCode", 200)),
         takes=model.input_shape,
         gives=model.output_shape,
+        namespace=namespace,
     )
 
 

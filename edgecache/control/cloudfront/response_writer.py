@@ -36,19 +36,23 @@ def write_answer(operation: Operation, values: dict[str, Any]) -> SerializedResp
     payload = shape.serialization.get("payload")
     if payload is None:
         has_body = any("location" not in m.serialization for m in shape.members.values())
-        return SerializedResponse(headers, document(shape, shape.name, values) if has_body else b"")
+        return SerializedResponse(
+            headers, document(shape, shape.name, values, operation.namespace) if has_body else b""
+        )
     if values.get(payload) is None:
         return SerializedResponse(headers)
     member = shape.members[payload]
     if member.type_name == "blob":
         return SerializedResponse(headers, values[payload])
-    return SerializedResponse(headers, document(member, member.name, values[payload]))
+    return SerializedResponse(
+        headers, document(member, member.name, values[payload], operation.namespace)
+    )
 
 
-def document(shape: Any, root: str, value: Any) -> bytes:
+def document(shape: Any, root: str, value: Any, namespace: str = NAMESPACE) -> bytes:
     """A whole document whose root element is `root`."""
     pieces = ['<?xml version="1.0" encoding="UTF-8"?>\n']
-    _write(shape, root, value, pieces, f' xmlns="{NAMESPACE}"')
+    _write(shape, root, value, pieces, f' xmlns="{namespace}"')
     return "".join(pieces).encode()
 
 

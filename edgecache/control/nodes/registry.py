@@ -190,6 +190,7 @@ class NodeRegistry:
                 "address": node.address,
                 "pid": node.status.pid,
                 "generation": node.status.generation,
+                "applied": node.status.applied,
                 "release": node.status.release,
                 "alive": now - node.seen_at < ALIVE_S,
                 "seen_s_ago": round(now - node.seen_at, 3),
@@ -374,6 +375,17 @@ def closed_locations(
     }
     named = () if config.dns is None else config.dns.locations
     return [one.name for one in named if one.name not in open_ones]
+
+
+def acknowledged(nodes: Iterable[Mapping[str, Any]], running_s: float, last_seq: int) -> int:
+    """The number of the log up to which every name server answers; `last_seq` where there is none.
+
+    Who has just begun to listen (`running_s` ago) does not know which there are: 0.
+    """
+    if running_s <= SILENT_S:
+        return 0
+    servers = [one for one in nodes if one["role"] == NAME_SERVER]
+    return min((one.get("applied", 0) for one in servers), default=last_seq)
 
 
 def region_of(config: Config, role: str, location: str) -> str:

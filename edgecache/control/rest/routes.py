@@ -142,6 +142,16 @@ ROUTES = (
         described=False,
     ),
     RestRoute(
+        "list_zones", "GET", "/dns-zones", "Zones of the API, for name servers.", described=False
+    ),
+    RestRoute(
+        "zone_content",
+        "GET",
+        "/dns-zones/{id}",
+        "All of a zone, for name servers.",
+        described=False,
+    ),
+    RestRoute(
         "metrics",
         "GET",
         "/metrics",

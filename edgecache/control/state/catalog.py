@@ -52,6 +52,7 @@ from edgecache.control.state.database import (
 from edgecache.control.state.declared import declared_resources
 from edgecache.control.state.distribution_cache import DistributionCache
 from edgecache.control.state.functions import without_idle_functions
+from edgecache.control.state.hosted_zones import HostedZones
 from edgecache.control.state.incremental_composition import (
     CompositionStep,
     IncrementalComposition,
@@ -109,6 +110,7 @@ class Catalog:
         self.releases = Releases(state)  # to be changed inside `changing`
         self.changes = Changes(state)
         self.key_values = KeyValues(state, log)  # to be changed inside `changing` or `recorded`
+        self.zones = HostedZones(state, log, random)  # to be changed inside `in_one_change`
         self._known = DistributionCache()
         self._incremental = IncrementalComposition(self._known, self._finished)
         self._file = SharedFile(state)

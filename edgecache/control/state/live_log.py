@@ -21,26 +21,29 @@ PAGE_BYTES_MAX = 4 * 1024 * 1024  # four bodies of the API at their longest; one
 MARKS_KEPT = 4_096  # of the newest entries, for nodes that come from another control
 NEWEST_ALONE = frozenset({LogEntryKind.CONFIG, LogEntryKind.RESET, LogEntryKind.CLOCK})
 """Kinds of which nodes are told the newest alone."""
-CHANGES_MAX = 16  # of one key value store: more than come while a node is asking
+CHANGES_MAX = 16  # of one store or zone: more than come while a node is asking
+GONE_MAX = 1_000  # zones: who heard nothing while so many were removed asks which there are
 CHANGES_BYTES_MAX = 131_072  # of one store, beside the newest; CloudFront's updates have 75 KB
 
 
 def _tell_nobody(_seq: int) -> None: ...
 
 
-class LiveKeyValues:
-    """Changes of key value stores, in order, each with its bytes as JSON.
+class LiveVersions:
+    """Changes of what has versions (key value stores, zones), in order, with their bytes as JSON.
 
-    Of each store the newest is told, so that who holds a former version knows; of those before it
-    as many as are cheap to keep, so that nodes follow without asking for all of a store.
+    `named`: the member of a body that says which one it is of. Of each the newest is told, so that
+    who holds a former version knows; of those before it as many as are cheap to keep, so that nodes
+    follow without asking for all of it. Of those that are gone, the newest `gone_max` are told.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, named: str, *, gone_max: int = 0) -> None:
+        self._named, self._gone_max = named, gone_max
         self._entries: list[tuple[LogEntry, int]] = []
 
     def append(self, entry: LogEntry, size: int) -> None:
         """The next entry. What led to a whole new version, or to none, is of no use any more."""
-        store, body = entry.body.get("store"), entry.body
+        store, body = entry.body.get(self._named), entry.body
         former = [] if body.get("whole") or body.get("gone") else self._of(store)
         kept, left = {entry.seq}, CHANGES_BYTES_MAX
         for one, its_size in reversed(former[-(CHANGES_MAX - 1) :]):
@@ -52,11 +55,15 @@ class LiveKeyValues:
         self._entries = [
             (one, its_size)
             for one, its_size in self._entries
-            if one.body.get("store") != store or (one.seq in kept and not body.get("gone"))
+            if one.body.get(self._named) != store or one.seq in kept
         ]
+        if body.get("gone"):
+            gone = [one.seq for one, _ in self._entries if one.body.get("gone")]
+            over = {*gone[: max(0, len(gone) - self._gone_max)]}
+            self._entries = [pair for pair in self._entries if pair[0].seq not in over]
 
     def _of(self, store: object) -> list[tuple[LogEntry, int]]:
-        return [pair for pair in self._entries if pair[0].body.get("store") == store]
+        return [pair for pair in self._entries if pair[0].body.get(self._named) == store]
 
     def after(self, seq: int) -> Sequence[tuple[LogEntry, int]]:
         """Those that follow number `seq`."""
@@ -65,7 +72,7 @@ class LiveKeyValues:
 
 class LiveLog:
     """The log `epoch` in memory, for nodes: the newest configuration, invalidations that they have
-    yet to sweep, and changes of key value stores.
+    yet to sweep, and changes of key value stores and zones.
 
     Changed and waited for on the loop; its numbers may be read from any thread.
     """
@@ -75,8 +82,11 @@ class LiveLog:
         self.floor = floor
         self.last_seq = last_seq  # the number of the newest entry; 0 when there is none
         self.on_growth: Callable[[int], None] = _tell_nobody  # called with each newer number
-        self.bytes = 0  # of the entries as JSON; those of key value stores have bounds of their own
-        self.key_values = LiveKeyValues()
+        self.bytes = 0  # of the entries as JSON; those of versions have bounds of their own
+        self.versions: dict[str, LiveVersions] = {
+            LogEntryKind.KEY_VALUES: LiveVersions("store"),
+            LogEntryKind.DNS_ZONE: LiveVersions("zone", gone_max=GONE_MAX),
+        }
         self.items: Counter[tuple[str, str]] = Counter()  # by distribution and kind of item
         self._seqs: list[int] = []  # in order; beside them the entries and their sizes
         self._entries: list[tuple[LogEntry, int]] = []
@@ -92,7 +102,7 @@ class LiveLog:
 
     @property
     def entries(self) -> Sequence[tuple[LogEntry, int]]:
-        """What is told but of key value stores, in order, each with its bytes."""
+        """What is told but of versions, in order, each with its bytes."""
         return self._entries
 
     @property
@@ -129,8 +139,9 @@ class LiveLog:
             self._keep(lambda one: one.kind != entry.kind, len(self._seqs))
         if entry.kind == LogEntryKind.CONFIG:
             self._config = entry
-        if entry.kind == LogEntryKind.KEY_VALUES:
-            self.key_values.append(entry, size)
+        versions = self.versions.get(entry.kind)
+        if versions is not None:
+            versions.append(entry, size)
         elif entry.kind != LogEntryKind.WRITE:
             self._seqs.append(entry.seq)
             self._entries.append((entry, size))
@@ -166,7 +177,7 @@ class LiveLog:
         Of configurations only the newest: a node that starts must not pass through former ones.
         """
         first, most = bisect_right(self._seqs, seq), min(limit, PAGE_ENTRIES_MAX)
-        values = self.key_values.after(seq)
+        values = self._versions_after(seq)
         next_ones = [*self._entries[first : first + most], *values[:most]]
         if values:
             next_ones.sort(key=lambda pair: pair[0].seq)
@@ -183,6 +194,10 @@ class LiveLog:
             entries, self.last_seq, upto, self.epoch, self.floor, OURS.protocol, OURS.release,
             mark=self.mark_of(upto),
         )  # fmt: skip
+
+    def _versions_after(self, seq: int) -> list[tuple[LogEntry, int]]:
+        found = [pair for one in self.versions.values() for pair in one.after(seq)]
+        return sorted(found, key=lambda pair: pair[0].seq)
 
     def of_another_history(self, mark: str) -> LogPage:
         """What a node is told that was told an entry which is not in this log: to begin anew."""

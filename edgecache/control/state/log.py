@@ -52,7 +52,7 @@ class ControlLog:
         self.live.remember(reversed(self._numbers("ORDER BY seq DESC LIMIT ?", MARKS_KEPT)))
         for row in self._database.execute(
             "SELECT seq, at, kind, body FROM log WHERE kind = 'invalidation'"
-            " OR kind = 'key-values'"
+            " OR kind = 'key-values' OR kind = 'dns-zone'"
             " OR seq = (SELECT max(seq) FROM log WHERE kind = 'config') ORDER BY seq"
         ):
             self.live.append(_entry(row), len(row[3]))

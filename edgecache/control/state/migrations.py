@@ -83,6 +83,23 @@ MIGRATIONS = (
         ' store TEXT NOT NULL, "key" TEXT NOT NULL, value TEXT NOT NULL,'
         ' PRIMARY KEY (store, "key")) WITHOUT ROWID',
     ),
+    (
+        "CREATE TABLE dns_zones ("
+        " id TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL,"
+        " created_at REAL NOT NULL, reference TEXT NOT NULL, comment TEXT NOT NULL,"
+        " private INTEGER NOT NULL, vpcs TEXT NOT NULL, tags TEXT NOT NULL) WITHOUT ROWID",
+        # `document` as the API has it, `served` as name servers are told.
+        "CREATE TABLE dns_records ("
+        " zone TEXT NOT NULL, place TEXT NOT NULL, type TEXT NOT NULL, identifier TEXT NOT NULL,"
+        " target TEXT NOT NULL, document TEXT NOT NULL, served TEXT NOT NULL,"
+        " PRIMARY KEY (zone, place, type, identifier)) WITHOUT ROWID",
+        "CREATE TABLE dns_changes ("
+        " id TEXT PRIMARY KEY, zone TEXT NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL,"
+        " comment TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE cidr_collections ("
+        " id TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL,"
+        " reference TEXT NOT NULL, locations TEXT NOT NULL) WITHOUT ROWID",
+    ),
 )
 """Statements from each version of the schema to the next; `user_version` counts those done."""
 

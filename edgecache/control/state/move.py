@@ -15,6 +15,7 @@ TABLES = (
     "log", "changes", "told", "invalidations", "leases", "resources", "adopted", "releases",
     "access_keys", "deleted_access_keys", "join_tokens", "certificates",
     "key_value_stores", "key_values",
+    "dns_zones", "dns_records", "dns_changes", "cidr_collections",
 )  # fmt: skip
 MADE_NEW = {
     "told": "name IN ('epoch', 'installation')",

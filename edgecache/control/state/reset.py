@@ -18,7 +18,8 @@ from edgecache.control.state.database import Authorship, StateDatabase
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.resources import ResourceKind
 
-_MADE = ("releases", "invalidations")  # tables of what the API alone makes, beside resources
+_MADE = ("releases", "invalidations", "dns_changes", "cidr_collections")
+"""Tables of what the API alone makes, beside resources."""
 
 
 class StateReset:
@@ -51,6 +52,8 @@ class StateReset:
                     self._state.execute(f"DELETE FROM {table}")
             for id in self._ids("SELECT id FROM key_value_stores WHERE digest = ''"):
                 self._catalog.key_values.remove(id, by)
+            for zone in self._catalog.zones.all():
+                self._catalog.zones.remove(zone.id, by)
             for key in self._keys.all().made:
                 self._keys.delete(key.id)
             self._catalog.publish(self._file())

@@ -38,6 +38,9 @@ from edgecache.control.rest.access_keys import AccessKeyHandlers, KeyAdmission
 from edgecache.control.rest.call import RouteHandler
 from edgecache.control.rest.handlers import RestApi
 from edgecache.control.rest.routes import starlette_routes
+from edgecache.control.route53.call import Route53Services
+from edgecache.control.route53.endpoint import Route53Endpoint
+from edgecache.control.route53.operations import route53_actions
 from edgecache.control.state.access_keys import AccessKeys
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.database import StateDatabase
@@ -107,6 +110,7 @@ class Desk:
     folder: Path
     file: str
     deployed: bool = True
+    acknowledged: int = 2**31  # by every name server
     now: float = 1_800_000_000.25
     pauses: list[float] = field(default_factory=list)
     opens: Callable[[], StateDatabase] | None = None
@@ -156,7 +160,10 @@ class Desk:
         endpoint = ApiEndpoint(self.world, callers, actions(), self._pause, random)
         handlers = {**RestApi(self.world, tokens).handlers(), **self.key_handlers()}
         values = KeyValueEndpoint(self.world, callers, random)
+        zones = Route53Services(self.world, lambda: self.acknowledged)
+        names = Route53Endpoint(zones, callers, route53_actions(), self._pause, random)
         routes = [
+            names.route(),
             endpoint.route(),
             values.route(),
             *starlette_routes(handlers, KeyAdmission(callers)),
@@ -208,7 +215,8 @@ class Desk:
             aws_secret_access_key=key.secret_access_key,
             config=ClientConfig(retries={"total_max_attempts": 1}, parameter_validation=validated),
         )
-        made.meta.events.register(f"before-send.{service}", self._send)
+        event = f"before-send.{made.meta.service_model.service_id.hyphenize()}"
+        made.meta.events.register(event, self._send)
         return made
 
     def values_client(self, key: AccessKey | None = None) -> Any:

@@ -68,7 +68,14 @@ def test_a_listing_names_every_node() -> None:
     nodes.report("regional", status(pid=7, location=""))
     clock.now += 0.25
     nodes.report("edge-LHR50-1", status(pid=8))
-    same = {"generation": 3, "alive": True, "instance": "", "machine": "", "address": ""}
+    same = {
+        "generation": 3,
+        "applied": 0,
+        "alive": True,
+        "instance": "",
+        "machine": "",
+        "address": "",
+    }
     same |= {"ready": True, "unready": {}, "connections": 1}
     same |= {"disk_failing": False, "clock_off_s": 0.0, "release": ""}
     assert nodes.listing() == [

@@ -28,6 +28,7 @@ from edgecache.control.rest.routes import DESCRIBED, ROUTES, starlette_routes
 from tests.control.cloudfront.desk import open_desk
 from tests.control.dashboard.browser import Browsed
 from tests.control.rest.test_app import Place
+from tests.control.rest.test_dns_zones import zone_contents
 from tests.control.rest.test_key_values import key_value_contents
 from tests.world.credentials import signs
 
@@ -51,6 +52,7 @@ def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> 
             **drain_handlers(place.control),
             **log_reader_handlers(place.control),
             **key_value_contents(place).handlers(),
+            **zone_contents(place).handlers(),
             **DevHandlers(*[cast(Any, None)] * 8).handlers(),
             **browsed.dashboard.handlers(),
             **CertificateServices(Config, Challenges(), dict, admission, dict).handlers(),

@@ -11,7 +11,7 @@ from edgecache.cluster.log_entries import KeyValueChange, LogEntry, LogEntryKind
 from edgecache.config.key_value_stores import KeyValueStoreConfig
 from edgecache.control.state.database import Authorship, StateDatabase
 from edgecache.control.state.key_values import CHANGES_KEPT_S, KeyValueFacts, KeyValues
-from edgecache.control.state.live_log import CHANGES_BYTES_MAX, CHANGES_MAX, LiveKeyValues
+from edgecache.control.state.live_log import CHANGES_BYTES_MAX, CHANGES_MAX, LiveVersions
 from edgecache.control.state.log import ControlLog
 from tests.control.conftest import Opener
 
@@ -158,12 +158,12 @@ def entry(seq: int, store: str = "s", **body: object) -> LogEntry:
     return LogEntry(seq, 0.0, LogEntryKind.KEY_VALUES, {"store": store, **body})
 
 
-def seqs(live: LiveKeyValues, after: int = 0) -> list[int]:
+def seqs(live: LiveVersions, after: int = 0) -> list[int]:
     return [one.seq for one, _ in live.after(after)]
 
 
 def test_so_many_changes_of_a_store_are_told_and_others_stay() -> None:
-    live = LiveKeyValues()
+    live = LiveVersions("store")
     live.append(entry(1, "t"), 10)
     for seq in range(2, 2 + 3 * CHANGES_MAX):
         live.append(entry(seq), 10)
@@ -173,7 +173,7 @@ def test_so_many_changes_of_a_store_are_told_and_others_stay() -> None:
 
 
 def test_large_changes_are_told_but_the_newest_alone() -> None:
-    live = LiveKeyValues()
+    live = LiveVersions("store")
     for seq in (1, 2, 3):
         live.append(entry(seq), CHANGES_BYTES_MAX)
     assert seqs(live) == [2, 3]

@@ -1,0 +1,144 @@
+"""HTTP entry of Route 53's API. Law: every answer is XML of its form, whatever goes wrong."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from edgecache.control.cloudfront.authentication import CallerAuthentication
+from edgecache.control.cloudfront.context import READS
+from edgecache.control.cloudfront.endpoint import METHODS, XML
+from edgecache.control.cloudfront.errors import ApiError, error_document
+from edgecache.control.cloudfront.model import Operation
+from edgecache.control.cloudfront.request_parser import ParsedCall, read_request, unknown_members
+from edgecache.control.cloudfront.response_writer import write_answer
+from edgecache.control.cloudfront.validation import validate
+from edgecache.control.rest.call import bounded_body
+from edgecache.control.route53.call import PENDING, Route53Call, Route53Services, Run
+from edgecache.control.route53.model import (
+    NAMESPACE,
+    PREFIX,
+    Route53Error,
+    as_route53_error,
+    route53,
+)
+from edgecache.control.state.database import StateBusyError
+from edgecache.control.state.database_thread import BUSY, RETRY_AFTER
+from edgecache.rules.permissions import ROUTE53, refusal
+
+logger = logging.getLogger("edgecache.control")
+
+SERVICE = "route53"
+SYNCED_S_MAX = 2.0  # name servers take milliseconds; SDKs' waiters ask again after 30 seconds
+SYNCED_POLLS = 40
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route53Endpoint:
+    """The HTTP endpoint of the whole API. `pause` waits for seconds; `random` gives bytes."""
+
+    services: Route53Services
+    callers: CallerAuthentication
+    actions: Mapping[str, Run]
+    pause: Callable[[float], Awaitable[None]]
+    random: Callable[[int], bytes]
+
+    def route(self) -> Route:
+        """Everything below the version of the API; to stand before CloudFront's."""
+        return Route(f"{PREFIX}{{rest:path}}", self.answer, methods=METHODS)
+
+    async def answer(self, request: Request) -> Response:
+        id = str(uuid.UUID(bytes=self.random(16), version=4))
+        try:
+            operation, values = await self._run_operation(request)
+            written = write_answer(operation, values)
+            response = Response(written.body, operation.status, written.headers)
+        except ApiError as fault:
+            response = _error_response(as_route53_error(fault), id)
+        except StateBusyError:
+            response = _error_response(Route53Error("ServiceUnavailable", BUSY), id)
+            response.headers["retry-after"] = RETRY_AFTER
+        except ClientDisconnect:
+            response = Response()  # nobody reads it
+        except Exception:
+            logger.exception("request %s failed", id)
+            response = _error_response(
+                Route53Error("InternalFailure", "An unknown error has occurred."), id
+            )
+        response.headers["x-amzn-requestid"] = id
+        if response.body:
+            response.headers.setdefault("content-type", XML)
+        return response
+
+    async def _run_operation(self, request: Request) -> tuple[Operation, dict[str, Any]]:
+        try:
+            body = await bounded_body(request)
+        except HTTPException as error:
+            raise Route53Error("RequestEntityTooLarge", error.detail) from error
+        caller = self.callers.authenticate(request, body, SERVICE)
+        operation, path = _operation(request)
+        function = self.actions.get(operation.name)
+        if function is None:
+            raise Route53Error(
+                "NotImplemented",
+                f"{operation.name} is not supported here; `edgecache api --list` tells what is.",
+            )
+        values = _input(operation, path, request, body)
+        if why := refusal(caller.limits, operation.name, ROUTE53.get(operation.name), ""):
+            raise Route53Error("AccessDenied", f"{caller.name}: {why}")
+        if operation.takes is not None:
+            validate(operation.takes, values)
+        base = str(request.base_url).rstrip("/")
+        run = self.services.api.run if request.method in READS else self.services.api.change
+        output: dict[str, Any] = {}
+        for poll in range(SYNCED_POLLS):
+            call = Route53Call(
+                self.services, values, base, self.services.acknowledged(), caller.name,
+                operation.name,
+            )  # fmt: skip
+            output = await run(partial(function, call))
+            if operation.name != "GetChange" or output["ChangeInfo"]["Status"] != PENDING:
+                break
+            if poll < SYNCED_POLLS - 1:
+                await self.pause(SYNCED_S_MAX / SYNCED_POLLS)
+        return operation, output
+
+
+def _input(
+    operation: Operation, path: dict[str, str], request: Request, body: bytes
+) -> dict[str, Any]:
+    """The operation's input. InvalidInput: there is something in it that no member is for."""
+    query_text = request.scope["query_string"].decode("latin-1")
+    query = dict(parse_qsl(query_text, keep_blank_values=True))
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    values = read_request(operation, ParsedCall(path, query, headers, body))
+    if unknown := unknown_members(operation, body):
+        raise Route53Error("InvalidInput", f"Not known here: {', '.join(unknown)}.")
+    return values
+
+
+def _operation(request: Request) -> tuple[Operation, dict[str, str]]:
+    path = (request.scope.get("raw_path") or request.scope["path"].encode()).decode("latin-1")
+    query = request.scope["query_string"].decode("latin-1")
+    match = None
+    if path.startswith(f"{PREFIX}/"):
+        match = route53().match(request.method, path, query)
+    if match is None:
+        raise Route53Error(
+            "UnknownOperation", f"{request.method} {path} is no operation of the API."
+        )
+    return match
+
+
+def _error_response(fault: Route53Error, id: str) -> Response:
+    return Response(error_document(fault, id, NAMESPACE), fault.status, media_type=XML)

@@ -92,21 +92,21 @@ def _signed(stage: Stage, _name: str) -> Mix:
 
 CPU, BYTES, P99 = "cpu_us_per_request", "bytes_per_s", "p99_ms"
 SCENARIOS = (
-    Scenario("S1", "one hot object, 1 KiB", Goal(CPU, 0.5), _one(mixes.HOT)),
+    Scenario("S1", "one hot object, 1 KiB", Goal(CPU, 0.7), _one(mixes.HOT)),
     Scenario(
-        "S2", "5,000 URLs, 1,000 browsers", Goal(CPU, 0.6), lambda s, _: mixes.pages(s.files)
+        "S2", "5,000 URLs, 1,000 browsers", Goal(CPU, 0.7), lambda s, _: mixes.pages(s.files)
     ),
-    Scenario("S3", "100 KiB objects", Goal(BYTES, 1.0, at_least=True), _one(mixes.MEDIUM)),
-    Scenario("S4", "1 MiB objects", Goal(BYTES, 1.2, at_least=True), _one(mixes.LARGE)),
-    Scenario("S5", "conditional hits (304)", Goal(CPU, 0.6), _conditional),
+    Scenario("S3", "100 KiB objects", Goal(BYTES, 1.2, at_least=True), _one(mixes.MEDIUM)),
+    Scenario("S4", "1 MiB objects", Goal(BYTES, 1.8, at_least=True), _one(mixes.LARGE)),
+    Scenario("S5", "conditional hits (304)", Goal(CPU, 0.7), _conditional),
     Scenario(
         "S6",
         "64 KiB ranges of 10 MiB",
         Goal(BYTES, 1.0, at_least=True),
         lambda s, _: mixes.ranges(s.files),
     ),
-    Scenario("S7", "misses, stored, 2 KiB", Goal(CPU, 0.8), _numbered("/unique/"), hits=False),
-    Scenario("S7b", "pass-through, no-store", Goal(CPU, 2.0), _numbered("/pass/"), hits=False),
+    Scenario("S7", "misses, stored, 2 KiB", Goal(CPU, 0.9), _numbered("/unique/"), hits=False),
+    Scenario("S7b", "pass-through, no-store", Goal(CPU, 1.2), _numbered("/pass/"), hits=False),
     Scenario(
         "S8", "misses through two tiers", Goal(CPU, 1.0), _numbered("/unique/8/"), BESIDE_NGINX,
         TWO_TIERS, hits=False,

@@ -282,7 +282,8 @@ class Supervisor:
             self.stop(EXIT_CONFIGURATION)
         if _lacks_state(child, code):
             self._go_on_without(child)
-        self._hooks.died(child, code)
+        if not self._stopping.is_set():
+            self._hooks.died(child, code)
         living = [managed.child for managed in self._managed.values() if managed.processes]
         self.sockets.rebind_unserved(child, living)
 

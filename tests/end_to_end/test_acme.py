@@ -63,6 +63,7 @@ def kept(state: Path) -> x509.Certificate | None:
     return x509.load_pem_x509_certificate(path.read_bytes()) if path.exists() else None
 
 
+@pytest.mark.long
 def test_certbot_proves_a_name_by_its_webroot(issued: tuple[Up, Pebble, int]) -> None:
     if shutil.which("certbot") is None:
         pytest.skip("certbot is not installed")

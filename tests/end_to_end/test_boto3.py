@@ -233,6 +233,7 @@ def test_awss_command_line(place: Place, client: Any, tmp_path: Path) -> None:
     assert "NotImplemented" in cli(*subscription, works=False)
 
 
+@pytest.mark.long
 def test_awss_sdk_for_javascript(place: Place) -> None:
     quantities = place.site("javascript")
     try:

@@ -99,6 +99,7 @@ def closes(edge: LoneEdge) -> bool:
     return answer.fields.get("connection") == "close"
 
 
+@pytest.mark.long
 def test_a_drain_by_control_outlives_an_upgrade(tmp_path: Path) -> None:
     installation = make_installation(tmp_path, workers=1)
     (health,) = free_ports(1)

@@ -62,6 +62,7 @@ def environment(bench: Bench, **more: str) -> dict[str, str]:
     return {**os.environ, **places, **more}
 
 
+@pytest.mark.long
 def test_a_site_in_s3_is_tested_by_pytest(bench: Bench, moto: Moto, tmp_path: Path) -> None:
     folder = tmp_path / "s3-site"
     shutil.copytree(EXAMPLES / "s3-site", folder)

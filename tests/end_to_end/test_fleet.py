@@ -37,6 +37,7 @@ def test_a_short_run_is_well() -> None:
             tell(line)
 
 
+@pytest.mark.long
 def test_a_driver_that_is_killed_leaves_nothing() -> None:
     with subprocess.Popen(COMMAND, cwd=ROOT, stdout=subprocess.PIPE, text=True) as driver:
         assert driver.stdout is not None

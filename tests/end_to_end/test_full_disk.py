@@ -50,6 +50,7 @@ def shown(port: int) -> bytes:
     return subprocess.run(command, input=pem.encode(), capture_output=True, check=True).stdout
 
 
+@pytest.mark.long
 def test_a_worker_that_dies_comes_back(installation: Installation) -> None:
     (port,) = free_ports(1)
     lhr = f'listen = "127.0.0.1:{installation.ports.lhr}"'

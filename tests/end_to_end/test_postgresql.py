@@ -186,6 +186,7 @@ def has_entry(server: PostgresServer) -> set[str]:
         return {row[0] for row in connection.execute("SELECT id FROM invalidations")}
 
 
+@pytest.mark.long
 def test_the_primary_dies_under_both_controls_and_nothing_accepted_is_lost(
     mine: Site, pair: Pair
 ) -> None:

@@ -205,6 +205,7 @@ def test_a_killed_one_leaves_its_objects_to_the_next(scene: Scene, traffic: Traf
             traffic.more(100)
 
 
+@pytest.mark.long
 def test_a_stopped_one_is_left_and_comes_back(scene: Scene, traffic: Traffic) -> None:
     path = next(one for one in PAGES if scene.place(one) == "eu-2")
     pid = scene.pid("eu-2")

@@ -128,6 +128,7 @@ def test_what_serve_says_can_be_done(site: Site, served: Running, transcript: li
     assert site.ran("check", file).splitlines()[-1].startswith(f"{file}: no problems")
 
 
+@pytest.mark.long
 def test_the_saved_file_gives_the_same_transcript(
     site: Site, transcript: list[object], served: Running
 ) -> None:

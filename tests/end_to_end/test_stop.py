@@ -16,7 +16,9 @@ MIB = 1024 * 1024
 VIDEO_BYTES = 20 * MIB
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)]
+)
 def test_a_running_download_is_finished(tmp_path: Path, number: signal.Signals) -> None:
     installation = make_installation(tmp_path, workers=1)
     up = start_up(installation)

@@ -1,8 +1,8 @@
 """In which settings a row is played: both semantics, the memo on and off, one tier and two.
 
-The product is played where `EDGECACHE_TESTS=long`. Else every row is played under CloudFront's
-rules in each setting, and by the letter of RFC 9111 in one, chosen by its name and a fixed seed; a
-row that says by which rules it is played, by those in each.
+The product is played where `EDGECACHE_TESTS=long`. Else every row is played in two settings that
+differ in both, chosen by its name and a fixed seed, so that many rows have each pair of them; a row
+that says by which rules it is played, in each by those.
 """
 
 from __future__ import annotations
@@ -36,5 +36,5 @@ def settings_of(
     """The settings of one row; `own`: the rules it says itself."""
     if own is not None or LONG:
         return [Setting(how, rules) for rules in ((own,) if own else BOTH) for how in hows]
-    chosen = random.Random(f"{SEED} {row}").choice(list(hows))
-    return [*(Setting(how, "cloudfront") for how in hows), Setting(chosen, "rfc9111")]
+    one, other = random.Random(f"{SEED} {row}").sample(list(hows), 2)
+    return [Setting(one, "cloudfront"), Setting(other, "rfc9111")]

@@ -177,9 +177,12 @@ def test_a_child_that_refuses_before_all_are_ready_stops_everything() -> None:
         async def when_started(pids: Pids) -> None:
             await asyncio.Event().wait()
 
+        def died(child: Child, code: int) -> None:
+            said.append(f"{child.name} is started again")  # and so nobody waits for it
+
         children = [roll_call.child("a", OBEDIENT), roll_call.child("b", DEFIANT)]
         said: list[str] = []
-        hooks = SupervisorHooks(when_started=when_started)
+        hooks = SupervisorHooks(when_started=when_started, died=died)
         assert await Supervisor(children, hooks, QUICK, said.append).run() == 2
         assert said == []
 

@@ -7,7 +7,8 @@ compared as numbers, since real processes take their time.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from edgecache.testing.installation import Edgecache
@@ -44,7 +45,8 @@ def cases() -> list[Case]:
 
 def transcript(edgecache: Edgecache) -> list[Line]:
     """What a test was answered, and what its origins heard."""
-    lines = [line for answer in edgecache.answers for line in _of_answer(answer)]
+    answered = [list(_of_answer(answer)) for answer in edgecache.answers]
+    lines = [line for one in _in_order(edgecache.answers, answered) for line in one]
     for origin in edgecache.origins:
         heard = [
             f"{origin.name} {one.method} {one.target} {_headers(one.headers.items(), _OF_THE_WAY)}"
@@ -53,6 +55,16 @@ def transcript(edgecache: Edgecache) -> list[Line]:
         ]
         lines += map(Line, map(_plain, heard))
     return lines
+
+
+def _in_order(answers: Sequence[SiteAnswer], lines: Sequence[list[Line]]) -> Iterator[list[Line]]:
+    """As they came; those to one request of many at a time in a fixed order: who led is chance."""
+    numbers = range(len(lines))
+    for _, run in groupby(numbers, key=lambda number: lines[number][0]):
+        alike = list(run)
+        if any("collapsed" in tier.parameters for n in alike for tier in answers[n].tiers):
+            alike.sort(key=lambda number: [line.text for line in lines[number]])
+        yield from (lines[number] for number in alike)
 
 
 def _of_answer(answer: SiteAnswer) -> Iterator[Line]:

@@ -2,7 +2,7 @@
 
 `main` the app: up, edge, regional, control, origin, check, reload, upgrade, explain;
 `asked_command` the app with nothing but what was asked for;
-`health` health, drain and undrain;
+`health` health, drain and undrain; `dns` zones and answers, `health_checks` those of records;
 `dev` dev and clock: an installation for tests, and its clock;
 `serve` serve and init: one site in front of one origin;
 `samples` sample projects and their copies;

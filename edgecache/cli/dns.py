@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -262,7 +263,7 @@ def _responder(config: Config) -> Responder:
 
 
 def _down(config: Config) -> set[str]:
-    """The checks of locations that are closed; none where control does not answer."""
+    """What is down: locations and health checks; nothing where control does not answer."""
     import asyncio
 
     import msgspec
@@ -270,19 +271,27 @@ def _down(config: Config) -> set[str]:
     from edgecache.cluster.client import ask_control
     from edgecache.cluster.control_access import control_access
     from edgecache.control.nodes.registry import ALIVE_S, closed_locations
-    from edgecache.dns.cdn_zone import LOCATION
+    from edgecache.node.name_server import what_is_down
 
     if config.control is None:
         return set()
+
+    async def ask() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        access = control_access(config)
+        _, nodes = await ask_control(access, "/nodes")
+        _, checks = await ask_control(access, "/health-checks")
+        read = partial(msgspec.json.decode, type=dict[str, Any])
+        return read(nodes)["nodes"], read(checks)["health_checks"]
+
     try:
-        _, body = asyncio.run(ask_control(control_access(config), "/nodes"))
-        nodes = msgspec.json.decode(body, type=dict[str, Any])["nodes"]
+        nodes, checks = asyncio.run(ask())
         drained = {one["location"] for one in nodes if one.get("drain")}
         closed = closed_locations(config, nodes, drained, ALIVE_S)
+        unhealthy = [one["id"] for one in checks if not one["healthy"]]
     except (OSError, msgspec.DecodeError, KeyError):
-        typer.echo("control does not answer: as if every location were up", err=True)
+        typer.echo("control does not answer: as if all were up", err=True)
         return set()
-    return {LOCATION + name for name in closed or ()}
+    return what_is_down(closed or (), unhealthy)
 
 
 def _client(text: str, responder: Responder) -> DnsClient:

@@ -21,6 +21,7 @@ from edgecache.cli import (
     difference,
     dns,
     health,
+    health_checks,
     log,
     migration,
     nodes,
@@ -97,6 +98,7 @@ app.add_typer(warm.app)
 app.add_typer(bucket.app, name="bucket")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(nodes.app, name="nodes")
+dns.app.add_typer(health_checks.app)
 app.add_typer(dns.app, name="dns")
 app.add_typer(state.app, name="state")
 list_whole(app)

@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 
 from edgecache.cluster.log_readers import LogSubscription
+from edgecache.config.health_checks import CHECKS_MAX
+from edgecache.health.verdict import CheckerOpinion
 from edgecache.observe.counters import Sample
 from edgecache.observe.distribution_counters import BehaviorSample
 
@@ -15,6 +17,7 @@ Name = Annotated[str, msgspec.Meta(max_length=255)]
 Line = Annotated[str, msgspec.Meta(max_length=300)]
 Key = Annotated[str, msgspec.Meta(max_length=640)]  # an id, a path pattern of 255, and a result
 Reason = Annotated[str, msgspec.Meta(max_length=1_024)]
+Opinions = Annotated[dict[Word, CheckerOpinion], msgspec.Meta(max_length=CHECKS_MAX)]
 Number = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -22,8 +25,8 @@ class ReportAnswer(msgspec.Struct, frozen=True):
     """Control's answer to a report: the generation there is, and whether viewers go elsewhere.
 
     `drained_caches` are the regional caches that are to be asked last, by name; `log_readers` who
-    reads the logs of nodes as they come; `closed_locations` those that are away or drain, for who
-    sends viewers to locations.
+    reads the logs of nodes as they come; `closed_locations` those that are away or drain, and
+    `unhealthy_checks` what records are down by, for who sends viewers to locations.
     """
 
     generation: int = 0
@@ -31,6 +34,7 @@ class ReportAnswer(msgspec.Struct, frozen=True):
     drained_caches: tuple[str, ...] = ()
     log_readers: tuple[LogSubscription, ...] = ()
     closed_locations: tuple[str, ...] | None = None  # it does not say: as it was
+    unhealthy_checks: tuple[str, ...] | None = None  # health checks by id; the same
 
 
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +59,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     release: Word = ""  # of edgecache; one that says none is of a former one
     applied: Number = 0  # of a name server: the number of the log up to which its zones answer
     reset: Number = 0  # dev mode: the number of the reset that it began anew with
+    health_checks: Opinions = {}  # of the process that asks for its location, by id
     leaving: bool = False  # another process of this name serves now, and it finishes what it has
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ HealthCheckConfig.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Literal
 
@@ -71,6 +72,17 @@ class HealthCheck(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def asked_port(self) -> int:
         """The port that is connected to."""
         return self.port or (443 if self.is_tls else 80)
+
+    @property
+    def definition(self) -> str:
+        """A digest of what is asked, and how: another is another endpoint, of which nothing is
+        known.
+        """
+        asked = (
+            self.type, self.address, self.host, self.asked_port, self.path, self.search_string,
+            self.interval_s, self.failure_threshold, self.sni, self.reach,
+        )  # fmt: skip
+        return hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
 
     @property
     def healthy_children_min(self) -> int:

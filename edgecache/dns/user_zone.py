@@ -18,6 +18,7 @@ from edgecache.config.dns import (
     DnsZoneSettings,
     owner_of,
 )
+from edgecache.config.health_checks import PREFIX
 from edgecache.dns.closeness import ANYWHERE, AddressBlocks, Area, Position
 from edgecache.dns.names import absolute_wire, to_text, to_wire
 from edgecache.dns.records import NS, SOA, TYPES, record_data
@@ -122,6 +123,7 @@ def _fill(
         target = absolute_wire(owner_of(alias.name, origin))
         candidate.alias = groups[target, type]
         candidate.evaluates = alias.evaluate_target_health
+    candidate.check = PREFIX + record.health_check if record.health_check else ""
     candidate.weight = record.weight or 0
     candidate.primary = record.failover == "primary"
     candidate.area = _area(record)

@@ -43,6 +43,7 @@ from edgecache.node.control_endpoints import ControlEndpoints
 from edgecache.node.control_purger import ControlPurger
 from edgecache.node.edge_functions import EdgeFunctions, lambda_runner
 from edgecache.node.geoip import PlaceOf, geo_lookup, no_place
+from edgecache.node.health_checks import location_health_checks
 from edgecache.node.inspect import Inspector
 from edgecache.node.key_value_files import KeyValueFiles
 from edgecache.node.key_values import KeyValueFollower
@@ -215,8 +216,7 @@ class NodeParts:
         )  # fmt: skip
         front = ViewerFrontend(tier, self.table, self.config.brand, world)
         node = self._node("edge", tier, front)
-        node.address = self._told_address(location)
-        node.location_secret = self._location_secret
+        node.address, node.location_secret = self._told_address(location), self._location_secret
         node.listener.proxied = location.proxy_protocol == "required"
         if "h2c" in protocols:
             node.listener.prior_knowledge = True
@@ -232,6 +232,7 @@ class NodeParts:
             node.readiness.probe = tier_probe(lambda: peers.probes)
         node.rule_files, node.key_values, node.acme = self._rule_files, self.key_values, acme
         node.key_values.on_size = partial(tier.world.account.measure, MemoryHolding.KEY_VALUES)
+        node.health_checks = location_health_checks(node, self.config)
         node.consumers += self._delivery(node)
         if location.listen_tls:
             self._secure(node, location, tier)

@@ -33,6 +33,7 @@ from edgecache.cluster.credentials import (
     CONTROL,
 )
 from edgecache.cluster.log_entries import LogEntryKind
+from edgecache.config.health_checks import HealthCheck
 from edgecache.config.listen import control_names
 from edgecache.config.load import load
 from edgecache.config.model import Config, Control
@@ -52,7 +53,8 @@ from edgecache.control.dashboard.sessions import Sessions
 from edgecache.control.nodes import explain as explain_nodes
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.control_group import ControlGroup, ControlIdentity
-from edgecache.control.nodes.other_controls import InstallationNodes
+from edgecache.control.nodes.health_checks import HealthCheckStatuses
+from edgecache.control.nodes.other_controls import ControlAnswers, InstallationNodes
 from edgecache.control.nodes.registry import NodeRegistry, node_names
 from edgecache.control.nodes.staleness_probe import ProbeEnvironment, StalenessProbe
 from edgecache.control.nodes.workers import WorkerGroup, worker_groups
@@ -66,6 +68,7 @@ from edgecache.control.rest.dry_run import dry_run_handlers
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
 from edgecache.control.rest.function_logs import function_log_handlers
 from edgecache.control.rest.handlers import RestApi
+from edgecache.control.rest.health_checks import health_check_handlers
 from edgecache.control.rest.inventory import inventory_handlers
 from edgecache.control.rest.key_values import KeyValueContents
 from edgecache.control.rest.log_readers import log_reader_handlers
@@ -145,7 +148,7 @@ def _application(
 ) -> tuple[Starlette, Callable[[], None]]:
     assert config.control is not None
     (secrets, machines), clocks = admissions, clocks_of(dev)
-    thread = StateThread(state)
+    thread, nodes = StateThread(state), NodeRegistry(steady_clock())
     machines.begin(IssuedCertificates(state, wall_clock))
     secrets.admission.trouble = machines.admission.trouble
     log = ControlLog(state, clocks.wall, thread.hand)
@@ -153,15 +156,15 @@ def _application(
     catalog = _published(config, state, log, CatalogWorld(clocks.wall, ids, dev is not None))
     barrier, group = _leases(config, state, clocks.steady, log)
     invalidations = Invalidations(state, log, group or barrier, clocks.wall, ids)
-    nodes = NodeRegistry(steady_clock())
     found = _all_nodes(config, nodes, group, secrets, machines)
     groups = partial(_groups, catalog, found)
     canary = _canary(config.control, invalidations, groups, state, thread.run)
     control = ControlServices(
         log, nodes, barrier, lambda: load(path), secrets.tokens, secrets.admission,
         catalog.publish, lambda: catalog.published.unavailable, canary, thread.run,
-        str(path.resolve()), lambda: catalog.file, DrainedNodes(state),
-        group=group, everywhere=found, usage=ProcessUsage(wall_clock).figures,
+        str(path.resolve()), lambda: catalog.file, DrainedNodes(state), group=group,
+        everywhere=found, health_checks=_health_checks(catalog, nodes, found),
+        usage=ProcessUsage(wall_clock).figures,
     )  # fmt: skip
     dashboard = _dashboard(control, secrets, invalidations, Path(config.state_dir))
     admission = KeyAdmission(secrets.callers, dashboard.sessions)
@@ -170,12 +173,9 @@ def _application(
     issuance.is_mine = partial(thread.run, partial(state.holds, ORDERS))
     works: list[Work] = [secrets.watch, partial(machines.watch, thread.run), issuance.run]
     works += [] if canary is None else [partial(canary.run, config.control.canary_s)]
-    works += [*dashboard.works(), *_beats(state, thread, group, found)]
+    works += [control.health_checks.run, *dashboard.works(), *_beats(state, thread, group, found)]
     app.router.lifespan_context = _lifespan_with(works)
-    shared = ApiWorld(
-        catalog, invalidations, partial(_is_deployed, log, group or barrier), thread.run,
-        _function_tester(catalog), None if dev is None else partial(_settled, log, barrier),
-    )  # fmt: skip
+    shared = _api_services(control, catalog, invalidations, group or barrier, dev)
     made = _access_keys(state, thread, secrets)
     keys = AccessKeyHandlers(made, secrets.callers, catalog, thread.run)
     handlers = {**keys.handlers(), **certificates, **dashboard.handlers()}
@@ -188,6 +188,22 @@ def _application(
     return app, partial(_end, log, thread, dashboard.publisher)
 
 
+def _api_services(
+    control: ControlServices,
+    catalog: Catalog,
+    invalidations: Invalidations,
+    everywhere: Barrier | ControlGroup,
+    dev: DevMode | None,
+) -> ApiWorld:
+    """What the operations of the APIs are given."""
+    log = control.log
+    return ApiWorld(
+        catalog, invalidations, partial(_is_deployed, log, everywhere), control.run,
+        _function_tester(catalog), None if dev is None else partial(_settled, log, control.barrier),
+        control.health_checks,
+    )  # fmt: skip
+
+
 def _dashboard(
     control: ControlServices, secrets: ControlSecrets, invalidations: Invalidations, folder: Path
 ) -> Dashboard:
@@ -196,6 +212,18 @@ def _dashboard(
     secrets.tell_operators(sessions.use)
     browsers = SessionAdmission(sessions, steady_clock())
     return Dashboard(control, browsers, invalidations, folder, DaemonThread("dashboard"))
+
+
+def _health_checks(
+    catalog: Catalog, nodes: NodeRegistry, everywhere: InstallationNodes
+) -> HealthCheckStatuses:
+    """Verdicts on those that are published."""
+
+    def published() -> tuple[HealthCheck, ...]:
+        settings = catalog.published.dns
+        return () if settings is None else settings.health_checks
+
+    return HealthCheckStatuses(nodes, published, wall_clock, ControlAnswers(everywhere))
 
 
 def _is_deployed(log: ControlLog, everywhere: Barrier | ControlGroup, generation: int) -> bool:
@@ -385,6 +413,7 @@ def _node_handlers(
         **dry_run_handlers(shared, tokens, nodes),
         **drain_handlers(control),
         **log_reader_handlers(control),
+        **health_check_handlers(control.health_checks, tokens),
         **contents.handlers(),
         **zones.handlers(),
     }

@@ -129,6 +129,7 @@ class LogFollower:
         self.drained_caches: frozenset[str] = frozenset()  # regional caches, as control said last
         self.drained = False  # whether an operator drains this node, as control said last
         self.closed_locations: frozenset[str] = frozenset()  # those away, as control said last
+        self.unhealthy_checks: frozenset[str] = frozenset()  # health checks by id, the same
         self.log_readers: tuple[LogSubscription, ...] = ()  # who reads this node's log, through it
 
     async def follow(self, after: int, consumer: LogConsumer) -> None:
@@ -229,6 +230,8 @@ class LogFollower:
                 self.log_readers = told.log_readers
                 if told.closed_locations is not None:
                     self.closed_locations = frozenset(told.closed_locations)
+                if told.unhealthy_checks is not None:
+                    self.unhealthy_checks = frozenset(told.unhealthy_checks)
         return answer.is_success
 
     async def send_log(self, content: bytes) -> bool:

@@ -13,7 +13,7 @@ import logging
 import math
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import random
@@ -25,6 +25,7 @@ import uvicorn
 from edgecache import __version__
 from edgecache.cluster.log_entries import LogEntry, LogEntryKind, LogPage
 from edgecache.cluster.node_status import NodeStatus
+from edgecache.config.health_checks import PREFIX
 from edgecache.config.listen import dns_addresses
 from edgecache.config.load import load
 from edgecache.config.model import Config
@@ -61,7 +62,7 @@ from edgecache.runtime.privileges import drop_privileges
 
 logger = logging.getLogger("edgecache.dns")
 
-TICK_S = 1.0  # of reports
+TICK_S = 0.5  # of reports: what control knows counts here within it
 CATCH_UP_S_MAX = 1.0  # for control's newest word before the first answer
 LAST_WORDS_S_MAX = 1.0
 ROLE = "nameserver"
@@ -242,12 +243,12 @@ class NameServer:
         await self.follower.follow(self._applied, self)
 
     async def _report(self) -> None:
-        """Report once a second, and hear which locations are away."""
+        """Report again and again, and hear which locations are away, and what is not healthy."""
         assert self.follower is not None
         while True:
             await self.follower.report(self._status())
-            closed = self.follower.closed_locations
-            self.listener.responder.world.down = {LOCATION + name for name in closed}
+            closed, unhealthy = self.follower.closed_locations, self.follower.unhealthy_checks
+            self.listener.responder.world.down = what_is_down(closed, unhealthy)
             self._news.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
@@ -286,6 +287,11 @@ class NameServer:
             applied=self.hosted.answered(self._applied),
             leaving=self.leaving,
         )
+
+
+def what_is_down(closed: Iterable[str], unhealthy: Iterable[str]) -> set[str]:
+    """What candidates of a routing policy are down by: locations by name, health checks by id."""
+    return {LOCATION + name for name in closed} | {PREFIX + id for id in unhealthy}
 
 
 class NameServerRole(RoleServer):

@@ -30,6 +30,7 @@ from edgecache.functions.lambda_runner import LambdaRunner
 from edgecache.http.function_cache import clear_caches
 from edgecache.node.certificate_renewal import CertificateRenewal
 from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
+from edgecache.node.health_checks import LocationHealthChecks
 from edgecache.node.key_values import KeyValueFollower
 from edgecache.node.last_configuration import LastConfiguration, LastConfigurationFile
 from edgecache.node.log_follower import LogFollower, read_configuration
@@ -93,6 +94,7 @@ class Node:
     last_configuration: LastConfigurationFile | None = None  # of a node that follows control
     renewal: CertificateRenewal | None = None  # of this machine's own
     regional_peers: RegionalPeers | None = None  # of who asks regional caches
+    health_checks: LocationHealthChecks | None = None  # of the first worker of a location
     consumers: list[RecordConsumer] = field(default_factory=list)  # beside the log's outputs
     reset: NodeReset | None = None  # in dev mode
     config: Config | None = None  # as applied last, or as started with
@@ -143,26 +145,20 @@ class Node:
         """Start all that runs beside the listener, on the running loop."""
         if self.disk is not None:
             self._run(self.disk.open)
-        self._run(self._tick)
-        self._run(self._flush_log)
+        for work in (self._tick, self._flush_log, self._sweep, self._watch_secrets):
+            self._run(work)
         if self.log_retention is not None:
             self._run(self._keep_logs)
-        self._run(self._sweep)
-        self._run(self._watch_secrets)
         if self.rule_files is not None:
             self._run(self._watch_rule_files)
-        if self.last_configuration is not None:
-            self._run(self.last_configuration.run)
         if self.key_values is not None and self.key_values.files is not None:
             self._run(self.key_values.files.run)
-        if self.certificates is not None:
-            self._run(self.certificates.run)
-        if self.renewal is not None:
-            self._run(self.renewal.run)
+        certified = self.certificates, self.renewal, self.acme
+        for part in (self.last_configuration, self.health_checks, *certified):
+            if part is not None:
+                self._run(part.run)
         if self.readiness.probe is not None:
             self._run(self.readiness.watch)
-        if self.acme is not None:
-            self._run(self.acme.run)
         self.extend_records()
         for consumer in self.consumers:
             self._run(consumer.run)
@@ -315,7 +311,7 @@ class Node:
             self.generation = entry.seq
             self._keep(entry)
             self._current.set()
-            await self._tell_control()
+            await self.tell_control()
         elif entry.kind == LogEntryKind.KEY_VALUES and self.key_values is not None:
             await self.key_values.apply(entry)
         elif entry.kind == LogEntryKind.INVALIDATION:
@@ -325,10 +321,11 @@ class Node:
                 replace(invalidation, at=min(invalidation.at, self.listener.clock()))
             )
         elif self.reset is not None and self.reset.apply(entry, self.listener):
-            await self._tell_control()
+            await self.tell_control()
         self._applied = entry.seq
 
-    async def _tell_control(self) -> None:
+    async def tell_control(self) -> None:
+        """Report now, rather than with the next tick."""
         if self.follower is not None and not self.leaving:
             await self.follower.report(self._status())
 
@@ -349,6 +346,8 @@ class Node:
             self._close_refused(self.listener.tls)
         if self.regional_peers is not None:
             self.regional_peers.use(config)
+        if self.health_checks is not None:
+            self.health_checks.use(config)
         native = self.secrets.use(config) if self.secrets is not None else {}
         for consumer in self.consumers:
             consumer.use(config)
@@ -496,4 +495,5 @@ class Node:
             reset=0 if self.reset is None else self.reset.number,
             certificates={} if self.certificates is None else dict(self.certificates.ends),
             certificate_begins={} if self.certificates is None else dict(self.certificates.begins),
+            health_checks={} if self.health_checks is None else self.health_checks.opinions(),
         )  # fmt: skip

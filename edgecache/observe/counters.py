@@ -97,6 +97,7 @@ class Counters:
     http2_ends: defaultdict[str, int]
     http3_ends: defaultdict[str, int]
     dns_answers: defaultdict[str, int]
+    health_checks: defaultdict[str, int]
     refused_proxy_headers: defaultdict[str, int]
     miss_first_byte: Histogram
 

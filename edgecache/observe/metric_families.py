@@ -123,6 +123,9 @@ WORDS = {
         "or truncated.",
         ("rcode",),
     ),
+    "health_checks": Family(
+        "health_checks", "Questions of health checks to their endpoints, by outcome.", ("outcome",)
+    ),
     "http3_ends": Family(
         "http3_connections_ended", "HTTP/3 connections that we have ended, by error.", ("error",)
     ),

@@ -138,6 +138,8 @@ REST: dict[str, Permission] = {
     "store_stats": Permission(_READ),
     "list_objects": Permission(_READ),
     "list_function_logs": Permission(_READ),
+    "list_health_checks": Permission(_READ),
+    "get_health_check": Permission(_READ),
     "explain_request": Permission(_READ),
     "create_log_reader": Permission(_READ),
     "read_log": Permission(_READ),

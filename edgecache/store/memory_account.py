@@ -44,6 +44,7 @@ class MemoryHolding(StrEnum):
     KEY_VALUES = "key_values"  # stores that functions read, as estimated
     REALTIME_LOGS = "realtime_logs"  # their lines that wait to be taken
     LOG_READERS = "log_readers"  # the log's last lines, and what waits for who reads it
+    HEALTH_CHECKS = "health_checks"  # what a location knows of them, and answers on their way
     SPANS = "spans"  # that wait to be taken, and exemplars
 
 
@@ -60,6 +61,7 @@ BOUNDED = frozenset(
         MemoryHolding.KEY_VALUES,
         MemoryHolding.LOG_READERS,
         MemoryHolding.REALTIME_LOGS,
+        MemoryHolding.HEALTH_CHECKS,
         MemoryHolding.SPANS,
     }
 )  # each by itself: only the store has less

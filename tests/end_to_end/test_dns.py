@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 from edgecache.config.dns import made_label
 from tests.end_to_end.machines import Machine, make_machine, remove_machine
+from tests.end_to_end.other_name_servers import NAMED, start_resolver
 from tests.end_to_end.processes import EDGECACHE, Running, free_ports, run, start, wait_for
 from tests.end_to_end.zones import route53_client, upsert
 from tests.node.mmdb import database
@@ -75,6 +78,32 @@ records = [
 name = "site.test"
 records = [{{ name = "@", type = "A", alias = {{ distribution = "ESITE" }} }}]
 
+[[dns.health_checks]]
+id = "web"
+type = "TCP"
+address = "127.0.0.1"
+port = {checked}
+failure_threshold = 1
+interval_s = 30
+
+[[dns.zones]]
+name = "checks.test"
+
+[[dns.zones.records]]
+name = "www"
+type = "A"
+values = ["192.0.2.61"]
+id = "first"
+failover = "primary"
+health_check = "web"
+
+[[dns.zones.records]]
+name = "www"
+type = "A"
+values = ["192.0.2.62"]
+id = "second"
+failover = "secondary"
+
 [[distributions]]
 id = "ESITE"
 aliases = ["site.test"]
@@ -88,41 +117,7 @@ RECORDS = """
   {{ name = "@", type = "MX", values = ["10 mx"] }},
   {{ name = "mx", type = "AAAA", values = ["2001:db8::25"] }},
 """
-NAMED = """
-options {{
-  directory "{folder}"; pid-file none; session-keyfile none; recursion no;
-  listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
-  dnssec-validation no; notify no;
-}};
-controls {{ }};
-key "key" {{ algorithm hmac-sha256; secret "{secret}"; }};
-zone "users.test" {{
-  type secondary; masterfile-format text; file "users.zone"; min-retry-time 1;
-  primaries {{ 127.0.0.1 port {dns} key "key"; }};
-}};
-"""
 SECRET = "c2VjcmV0IG9mIGEgdGVzdA=="
-UNBOUND = """
-server:
-  directory: "{folder}"
-  chroot: ""
-  username: ""
-  pidfile: "{folder}/unbound.pid"
-  use-syslog: no
-  interface: 127.0.0.1
-  module-config: "iterator"
-  local-zone: "test." nodefault
-  cache-max-ttl: 1
-  cache-max-negative-ttl: 0
-stub-zone:
-  name: "cdn.test"
-  stub-addr: {server}
-stub-zone:
-  name: "site.test"
-  stub-addr: {server}
-remote-control:
-  control-enable: no
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +130,7 @@ class World:
     dns: int
     secondary: int
     control: int
+    checked: int  # where nobody listens
     up: Running
 
     def command(self, *arguments: str) -> tuple[int, str, str]:
@@ -186,9 +182,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         (folder / "bucket").mkdir()
         (folder / "bucket" / "index.html").write_text("hello")
         write_places(folder / "places.mmdb", machines)
-        control, bucket, port, dns, secondary = free_ports(5)
+        control, bucket, port, dns, secondary, checked = free_ports(6)
         text = FILE.format(
             control=control, bucket=bucket, port=port, dns=dns, secondary=secondary, folder=folder,
+            checked=checked,
             europe=machines[EUROPE].gateway, asia=machines[ASIA].gateway,
             records=RECORDS.format(www="192.0.2.1"),
         )  # fmt: skip
@@ -199,7 +196,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         for machine in machines:
             start_resolver(machine, folder / machine.name, dns, stack)
         up.until("all answer", lambda: up.stdout.endswith("\n"))
-        yield World(folder, tuple(machines), port, dns, secondary, control, up)
+        yield World(folder, tuple(machines), port, dns, secondary, control, checked, up)
 
 
 def write_places(file: Path, machines: list[Machine]) -> None:
@@ -210,20 +207,6 @@ def write_places(file: Path, machines: list[Machine]) -> None:
         for country, machine in places.items()
     }
     file.write_bytes(database(networks))
-
-
-def start_resolver(machine: Machine, folder: Path, dns: int, stack: ExitStack) -> None:
-    """unbound in a machine, which its resolv.conf names."""
-    folder.mkdir()
-    server = f"{machine.gateway}@{dns}"
-    (folder / "unbound.conf").write_text(UNBOUND.format(folder=folder, server=server))
-    names = Path("/etc/netns", machine.name)
-    names.mkdir(parents=True)
-    stack.callback(shutil.rmtree, names)
-    (names / "resolv.conf").write_text("nameserver 127.0.0.1\n")
-    command = ("/usr/sbin/unbound", "-d", "-p", "-c", str(folder / "unbound.conf"))
-    running = start((*machine.prefix, *command), folder, "unbound")
-    stack.callback(running.stop)
 
 
 def test_a_viewer_reaches_the_closest_location_by_its_resolver(world: World) -> None:
@@ -264,6 +247,32 @@ def test_a_secondary_takes_a_zone_and_what_changes_of_it(world: World) -> None:
         assert "192.0.2.7" in difference
     finally:
         named.stop()
+
+
+def test_what_locations_find_down_is_not_given(world: World) -> None:
+    """A changed check is asked anew within a second, which spares waiting for its interval."""
+
+    def given() -> str:
+        return world.dig("www.checks.test", "+short").strip()
+
+    wait_for("the secondary is given", lambda: given() == "192.0.2.62")
+    with urlopen(f"http://127.0.0.1:{world.control}/health-checks/web", timeout=60) as answer:
+        found = json.load(answer)
+    assert found["health_check"] | {"endpoint": ""} == {
+        "id": "web", "type": "TCP", "endpoint": "", "healthy": False, "percent_healthy": 0.0,
+        "inverted": False, "disabled": False,
+    }  # fmt: skip
+    assert [one["said"] for one in found["checkers"]] == ["Failure: connection refused"] * 2
+    assert [one["healthy"] for one in found["history"]] == [False, True]
+    _, told, _ = world.command("dns", "explain", "www.checks.test", "--from", "203.0.113.7")
+    assert "www.checks.test. A (failover): second; not up: first" in told
+    with socket.create_server(("127.0.0.1", world.checked)):
+        file = world.folder / "edgecache.toml"
+        file.write_text(file.read_text().replace("interval_s = 30", "interval_s = 10"))
+        assert world.command("reload")[0] == 0
+        wait_for("the primary is given", lambda: given() == "192.0.2.61")
+        _, told, _ = world.command("dns", "health-checks")
+        assert told.split()[-5:-1] == ["web", "healthy", "100", "TCP"]
 
 
 def test_real_clients_are_answered_by_udp_and_tcp(world: World) -> None:

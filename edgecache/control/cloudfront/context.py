@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from edgecache.config.functions import FunctionConfig
 from edgecache.control.cloudfront.errors import ApiError
+from edgecache.control.nodes.health_checks import HealthCheckStatuses
 from edgecache.control.state.catalog import Catalog
 from edgecache.control.state.database import BY_CONTROL, Authorship
 from edgecache.control.state.database_thread import StateRun, run_inline
@@ -61,6 +62,7 @@ class ApiServices:
     run: StateRun = run_inline
     test_function: FunctionTester | None = None  # None: there is no engine
     settled: Callable[[], Awaitable[object]] | None = None  # dev mode: waits until nodes know all
+    health_checks: HealthCheckStatuses | None = None  # None: no node reports here
 
     async def change(self, work: Callable[[], T]) -> T:
         """Run an operation that may write: no other control writes while it reads what is there."""

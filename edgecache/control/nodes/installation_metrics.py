@@ -88,6 +88,15 @@ METRICS = {
         ),
         InstallationFamily("nodes_refused", _GAUGE, "Nodes that control does not admit."),
         InstallationFamily(
+            "health_check_status", _GAUGE, "1 for a health check that is healthy.", ("id",)
+        ),
+        InstallationFamily(
+            "health_check_percentage_healthy",
+            _GAUGE,
+            "Percent of the checkers of an endpoint that call it healthy.",
+            ("id",),
+        ),
+        InstallationFamily(
             "stale_after_completed", _COUNTER, "Old versions of the canary read after Completed."
         ),
         InstallationFamily("canary_reads", _COUNTER, "Versions of the canary read."),
@@ -130,6 +139,7 @@ class ControlFigures:
     problems: int = 0
     refused: int = 0
     memory: Mapping[str, int] = field(default_factory=dict)  # bytes of what is bounded, by kind
+    health_checks: Mapping[str, tuple[bool, float | None]] = field(default_factory=dict)
 
 
 def process_metrics(nodes: NodeRegistry, control: ControlFigures) -> Iterator[Metric]:
@@ -181,6 +191,15 @@ def control_metrics(nodes: NodeRegistry, control: ControlFigures, now: float) ->
         ("nodes_refused", control.refused),
     ):
         yield METRICS[name].made(((), float(value)))
+
+
+def health_check_metrics(control: ControlFigures) -> Iterator[Metric]:
+    """Verdicts on health checks, and the percent of checkers they come from."""
+    figures = control.health_checks.items()
+    healthy = (((id,), float(healthy)) for id, (healthy, _) in figures)
+    yield METRICS["health_check_status"].made(*healthy)
+    percent = (((id,), share) for id, (_, share) in figures if share is not None)
+    yield METRICS["health_check_percentage_healthy"].made(*percent)
 
 
 def canary_metrics(canary: StalenessProbe) -> Iterator[Metric]:

@@ -24,6 +24,7 @@ from edgecache.control.nodes.installation_metrics import (
     canary_metrics,
     control_metrics,
     cumulative,
+    health_check_metrics,
     process_metrics,
     state_metrics,
 )
@@ -79,6 +80,7 @@ class InstallationCollector(Collector):
         yield from state_metrics(nodes)
         yield from process_metrics(nodes, self._control)
         yield from control_metrics(nodes, self._control, self._now)
+        yield from health_check_metrics(self._control)
         if self._canary is not None:
             yield from canary_metrics(self._canary)
 

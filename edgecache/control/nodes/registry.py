@@ -70,6 +70,7 @@ class ReportedProcess(NamedTuple):
     name: str
     machine: str
     status: NodeStatus
+    seen_s_ago: float
 
 
 class Place(NamedTuple):
@@ -218,7 +219,7 @@ class NodeRegistry:
         now = self._clock()
         for node in self._current():
             if now - node.seen_at < ALIVE_S:
-                yield ReportedProcess(node.name, node.machine, node.status)
+                yield ReportedProcess(node.name, node.machine, node.status, now - node.seen_at)
 
     def samples(self) -> dict[Place, Sample]:
         """The sum of samples of each place; gauges of nodes that are alive only."""

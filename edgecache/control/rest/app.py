@@ -24,6 +24,7 @@ from edgecache.config.model import Config, UnavailableSite
 from edgecache.config.problems import ConfigError
 from edgecache.control.nodes.barrier import Barrier
 from edgecache.control.nodes.control_group import ControlGroup
+from edgecache.control.nodes.health_checks import HealthCheckStatuses
 from edgecache.control.nodes.installation_metrics import ControlFigures, ReloadRecord
 from edgecache.control.nodes.log_readers import ID_BYTES, LogReaderRegistry
 from edgecache.control.nodes.other_controls import InstallationNodes
@@ -93,6 +94,7 @@ class ControlServices:
     wall: Callable[[], float] = wall_clock
     usage: Callable[[], dict[str, int]] = dict  # of this process
     memory: dict[str, Callable[[], int]] = field(default_factory=dict)  # bytes held, by kind
+    health_checks: HealthCheckStatuses = field(default=None)  # type: ignore[assignment]  # or none
     log_readers: LogReaderRegistry = field(init=False)
     reloads: ReloadRecord = field(init=False)
     later: DeferredWrites = field(init=False)
@@ -101,6 +103,10 @@ class ControlServices:
         object.__setattr__(self, "later", DeferredWrites(self.run))
         object.__setattr__(self, "log_readers", LogReaderRegistry(steady_clock(), _reader_id))
         object.__setattr__(self, "reloads", ReloadRecord(self.wall()))
+        if self.health_checks is None:
+            no_checks = HealthCheckStatuses(self.nodes, tuple, self.wall)
+            object.__setattr__(self, "health_checks", no_checks)
+        self.memory["health_checks"] = lambda: self.health_checks.size_bytes
         if self.everywhere is None:
             object.__setattr__(self, "everywhere", InstallationNodes(self.nodes))
 
@@ -186,6 +192,8 @@ class ControlServices:
         more = {"drained_caches": caches, "log_readers": msgspec.to_builtins(readers)}
         if is_name_server(name) and (closed := self._closed_locations()) is not None:
             answer["closed_locations"] = closed
+        if is_name_server(name) and (unhealthy := self.health_checks.unhealthy()) is not None:
+            answer["unhealthy_checks"] = unhealthy
         return JSONResponse(answer | {name: told for name, told in more.items() if told})
 
     def _closed_locations(self) -> list[str] | None:
@@ -232,6 +240,7 @@ class ControlServices:
             len(problems),
             len(self.admission.listing()),
             {kind: size() for kind, size in self.memory.items()},
+            self.health_checks.figures(),
         )
         media_type = media_type_for(request.headers.get("accept", ""))
         text = exposition(self.nodes, self.canary, figures, self.wall(), media_type)

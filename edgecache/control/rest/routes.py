@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edgecache.control.nodes.health_checks import OPINIONS
 from edgecache.control.nodes.log_readers import LogLines
 from edgecache.control.nodes.staleness_probe import FOLDER, PATH
 from edgecache.control.rest.access_keys import (
@@ -30,6 +31,7 @@ from edgecache.control.rest.changes import (
 )
 from edgecache.control.rest.distributions import DistributionSummaries, DistributionSummary
 from edgecache.control.rest.drain import DrainReport
+from edgecache.control.rest.health_checks import HealthCheckReport, HealthCheckReports
 from edgecache.control.rest.invalidations import (
     InvalidationBody,
     InvalidationReport,
@@ -157,6 +159,28 @@ ROUTES = (
         "/metrics",
         "Counters of all processes, for Prometheus.",
         type="text/plain",
+    ),
+    RestRoute(
+        "list_health_checks",
+        "GET",
+        "/health-checks",
+        "Every health check, and whether it is healthy.",
+        HealthCheckReports,
+    ),
+    RestRoute(
+        "list_checker_opinions",
+        "GET",
+        OPINIONS,
+        "What checkers report here.",
+        described=False,
+    ),
+    RestRoute(
+        "get_health_check",
+        "GET",
+        "/health-checks/{id}",
+        "One health check: what each location says, and how its status has changed.",
+        HealthCheckReport,
+        faults=(404,),
     ),
     RestRoute(
         "list_distributions",

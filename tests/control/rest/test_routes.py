@@ -13,6 +13,7 @@ from edgecache.config.model import Config
 from edgecache.control.acme.issuance import CertificateServices
 from edgecache.control.acme.orders import Challenges
 from edgecache.control.nodes.explain import ConfiguredNodes
+from edgecache.control.nodes.health_checks import HealthCheckStatuses
 from edgecache.control.nodes.refusals import NodeAdmission
 from edgecache.control.rest.dev import DevHandlers
 from edgecache.control.rest.drain import drain_handlers
@@ -21,6 +22,7 @@ from edgecache.control.rest.enrollment import Enrollment
 from edgecache.control.rest.explain import ExplainServices, explain_handlers
 from edgecache.control.rest.function_logs import function_log_handlers
 from edgecache.control.rest.handlers import RestApi
+from edgecache.control.rest.health_checks import health_check_handlers
 from edgecache.control.rest.inventory import inventory_handlers
 from edgecache.control.rest.log_readers import log_reader_handlers
 from edgecache.control.rest.openapi import openapi_document
@@ -51,6 +53,9 @@ def test_every_route_has_a_handler_and_every_handler_a_route(tmp_path: Path) -> 
             **_enrollment(desk).handlers(),
             **drain_handlers(place.control),
             **log_reader_handlers(place.control),
+            **health_check_handlers(
+                HealthCheckStatuses(place.control.nodes, tuple, place.clock), desk.tokens
+            ),
             **key_value_contents(place).handlers(),
             **zone_contents(place).handlers(),
             **DevHandlers(*[cast(Any, None)] * 8).handlers(),

@@ -141,6 +141,8 @@ def _document(file: Path) -> dict[str, Any]:
         found = json.loads(file.read_bytes())
     except OSError as error:
         refuse([f"{file}: {(error.strerror or str(error)).lower()}"])
+    except json.JSONDecodeError as error:
+        refuse([f"{file}:{error.lineno}:{error.colno}: not JSON: {error.msg}"])
     except ValueError as error:
         refuse([f"{file}: not JSON: {error}"])
     if not isinstance(found, dict):

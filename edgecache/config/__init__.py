@@ -20,6 +20,8 @@ a configuration as control published it.
     units                  sizes and durations as people write them
     sources                its file, `conf.d` beside it, `--set`, and what the environment has
     toml_positions         line and column of each place in a TOML file
+    json_positions         the same in a JSON document
+    document_positions     which document a place is in, and where there
     load                   a TOML file to a `Config`, or every problem in it
     decode                 tables of TOML or JSON to pieces of the model
     references             policies by name or id, CloudFront's JSON by file

@@ -81,10 +81,20 @@ class Problems:
     found: list[Problem] = field(default_factory=list)
     _suppressed: set[str] = field(default_factory=set)
 
-    def add(self, where: str, message: str, code: ProblemCode = ProblemCode.INVALID) -> None:
-        """Report `where`, unless it or a place it stands in is suppressed."""
+    def add(
+        self,
+        where: str,
+        message: str,
+        code: ProblemCode = ProblemCode.INVALID,
+        *,
+        position: str = "",
+    ) -> None:
+        """Report `where`, unless it or a place it stands in is suppressed.
+
+        `position` is one that the place does not tell: of what cannot be read.
+        """
         if not self.is_suppressed(where):
-            self.found.append(Problem(where, message, code))
+            self.found.append(Problem(where, message, code, position=position))
             self._suppressed.add(where)
 
     def suppress(self, where: str) -> None:

@@ -34,6 +34,7 @@ from edgecache.config.aws.response_headers import read_response_headers_policy
 from edgecache.config.checks.policies import check_cache_policy, check_origin_request_policy
 from edgecache.config.checks.response_headers import check_response_headers_policy
 from edgecache.config.decode import Decoder, Shorthand, shown
+from edgecache.config.document_positions import DOCUMENT_BYTES_MAX
 from edgecache.config.managed import (
     CACHE_POLICIES,
     ORIGIN_REQUEST_POLICIES,
@@ -56,7 +57,6 @@ from edgecache.config.model import (
 )
 from edgecache.config.problems import Problems, listed, quoted, suggestion
 
-DOCUMENT_BYTES_MAX = 16 * 1024 * 1024  # as the file that names it
 _NOT_BESIDE_A_FILE = ("behaviors", "default_behavior", "origin_groups", "kept")
 
 
@@ -273,6 +273,10 @@ class NamedPolicies:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             self.problems.add(place, f"{quoted(name)}: {reason}")
+            return None
+        except json.JSONDecodeError as error:
+            at = f"{name}:{error.lineno}:{error.colno}"
+            self.problems.add(place, f"{quoted(name)} is not JSON: {error.msg}", position=at)
             return None
         except (ValueError, RecursionError) as error:
             self.problems.add(place, f"{quoted(name)} is not JSON: {error}")

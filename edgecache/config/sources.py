@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from edgecache.config.document_positions import DocumentPositions
 from edgecache.config.problems import (
     ConfigError,
     Problem,
@@ -36,9 +37,8 @@ SET: Final = "--set"
 _YAML = re.compile(rb"(?:\s|#[^\n]*\n|---)*[A-Za-z_][A-Za-z0-9_-]*:(?:\s|$)")
 _REFERENCE = re.compile(r"\$?\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
 _STEP = re.compile(r'(?:(?:^|\.)(?:([A-Za-z0-9_-]+)|"([^"]+)"))|\[([^\]]+)\]')
-_PLACE = re.compile(
-    r"[a-z_]+(?:\[[0-9]+\]|\.[A-Za-z0-9_]+)*"
-)  # what a line about a value begins with
+# What a line about a value begins with; the name of a document, or an id, is in parentheses.
+_PLACE = re.compile(r"[a-z_]+(?:\[[0-9]+\]|\([^()]*\)|\.[A-Za-z0-9_]+)*")
 
 
 class EnvironmentText(str):
@@ -65,6 +65,10 @@ class Sources:
     several: bool = False  # whether a problem has to say in which file it is
     _places: dict[str, tuple[str, str]] = field(default_factory=dict)  # to file, and place there
     _positions: dict[str, TomlPositions | None] = field(default_factory=dict)  # by file
+    _documents: DocumentPositions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._documents = DocumentPositions(self.path.absolute().parent)
 
     def locate(self, where: str) -> tuple[str, str]:
         """The file of a place in the whole, and the place in that file."""
@@ -77,9 +81,11 @@ class Sources:
     def located(self, problem: Problem) -> Problem:
         """A problem with its file, and where in it; of the file as a whole where nowhere."""
         file, where = problem.file, problem.where  # it may say so itself
+        position = problem.position or self._documents.position(self.table, where)
         if not file:
             file, where = self.locate(where)
-        named, position = file if self.several else "", self._position(file, where)
+        named = file if self.several else ""
+        position = position or self._position(file, where.partition("(")[0])
         return Problem(where, problem.message, problem.code, named, position)
 
     def _position(self, file: str, where: str) -> str:

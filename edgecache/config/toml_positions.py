@@ -7,7 +7,7 @@ understand has the position of what it stands in. TOML 1.0.0.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from edgecache.config.problems import enclosing, joined
@@ -46,11 +46,7 @@ class TomlPositions:
 
     def position(self, where: str) -> Position | None:
         """Of a place, or of the closest one that it stands in; None: of the file as a whole."""
-        for place in reversed(enclosing(where)):
-            if place in self._found:
-                before = self.text[: self._found[place]]
-                return before.count("\n") + 1, len(before) - before.rfind("\n")
-        return None
+        return closest_position(self.text, self._found, where)
 
     def _file(self) -> None:
         table = ""
@@ -151,6 +147,15 @@ class TomlPositions:
         if not self.text.startswith(mark, self._at):
             raise _LostError
         self._at += len(mark)
+
+
+def closest_position(text: str, found: Mapping[str, int], where: str) -> Position | None:
+    """Of a place by its offset in a text, or of the closest one it stands in; None: of neither."""
+    for place in reversed(enclosing(where)):
+        if place in found:
+            before = text[: found[place]]
+            return before.count("\n") + 1, len(before) - before.rfind("\n")
+    return None
 
 
 def _unescaped(text: str) -> str:

@@ -187,8 +187,8 @@ def told(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | bytes) 
         ),
         (
             (BY_FILE, 'file = "bad.json"\n'),
-            [f'edgecache.toml:13:1: {SITE}.file: "bad.json" is not JSON: Expecting property name'
-             " enclosed in double quotes: line 2 column 3 (char 4)"],
+            [f'bad.json:2:3: {SITE}.file: "bad.json" is not JSON: Expecting property name'
+             " enclosed in double quotes"],
         ),
         (
             (BY_FILE, 'file = "none.json"\n'),

@@ -124,7 +124,8 @@ def test_check_tells_the_file_and_the_place(tmp_path: Path) -> None:
     file.write_text(f'unsupported = "ignore"\n{FILE}')
     said = CliRunner().invoke(app, ["check", str(file)])
     assert (said.exit_code, "no problems" in said.stdout) == (0, True)
-    assert f"warning: {place}: not supported" in said.stdout
+    column = (tmp_path / "dist.json").read_text().index('"WebACLId"') + 1
+    assert f"warning: dist.json:1:{column}: {place}: not supported" in said.stdout
 
 
 @pytest.mark.parametrize(

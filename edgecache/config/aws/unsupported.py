@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from edgecache.config.aws.passthrough import IDENTITY
 from edgecache.config.aws.write import distribution_config
 from edgecache.config.model import Distribution
 
@@ -19,7 +20,6 @@ GEO = "Restrictions.GeoRestriction.RestrictionType"
 LOGGING = "Logging"
 SHIELD = "Origins[].OriginShield"
 CERTIFICATES = ("ViewerCertificate.ACMCertificateArn", "ViewerCertificate.IAMCertificateId")
-_LISTED = ("Origins", "OriginGroups", "CacheBehaviors", "CustomErrorResponses")
 _BEHAVIORS = ("DefaultCacheBehavior", "CacheBehaviors[]")
 
 
@@ -200,7 +200,7 @@ def unsupported_of(
     members = unsupported(document, geo=geo, log_buckets=log_buckets, shields=shields)
     if distribution.viewer_certificate.certificate_file:
         members = tuple(one for one in members if one.member.place not in CERTIFICATES)
-    return (*members, *_unknown(distribution.kept))
+    return (*members, *_unknown(distribution.kept, document))
 
 
 def refused_of(
@@ -267,23 +267,26 @@ def _is_off(value: object) -> bool:
     return value is None or value is False or value in ("", 0) or value == []
 
 
-def _unknown(kept: dict[str, Any]) -> Iterator[Unsupported]:
+def _unknown(kept: dict[str, Any], document: dict[str, Any]) -> Iterator[Unsupported]:
     """Members a document has and CloudFront has not, or not yet."""
     places = [member.place for member in MEMBERS] + [*IDLE]
-    for place in _leaves(kept, "", ""):
+    for place in _leaves(kept, document):
         if not any(place[1] == known or place[1].startswith(known + ".") for known in places):
             yield Unsupported(UnsupportedMember(place[1], "there is no such member"), place[0])
 
 
-def _leaves(kept: dict[str, Any], place: str, general: str) -> Iterator[tuple[str, str]]:
-    """The kept values' places, as they stand in `kept` and as the table has them."""
+def _leaves(
+    kept: dict[str, Any], document: dict[str, Any], place: str = "", general: str = ""
+) -> Iterator[tuple[str, str]]:
+    """The kept values' places, as they stand in the document and as the table has them."""
     for name, value in kept.items():
         at, of = f"{place}.{name}".lstrip("."), f"{general}.{name}".lstrip(".")
         if not isinstance(value, dict):
             if not _is_off(value):
                 yield at, of
-        elif name in _LISTED and not place:
-            for key, item in value.items():
-                yield from _leaves(item if isinstance(item, dict) else {}, f"{at}.{key}", of + "[]")
+        elif name in IDENTITY and not place:
+            for index, item in enumerate(document[name].get("Items", ())):
+                inner = value.get(str(item[IDENTITY[name]]), {})
+                yield from _leaves(inner, document, f"{at}.Items[{index}]", of + "[]")
         else:
-            yield from _leaves(value, at, of)
+            yield from _leaves(value, document, at, of)

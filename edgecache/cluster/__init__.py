@@ -6,6 +6,7 @@ hearing from control), *credential* (what a process proves itself with, for one 
 (what an operator bears).
 
 - `client` asks a process of ours: a node, control, the supervisor
+- `configuration_change` what of a configuration's distributions differs from the one before
 - `control_access` where control and the supervisor are reached, and what admits us there
 - `credentials` made for one message and one receiver, and used once
 - `inspection` questions about stores, and their answers

@@ -14,6 +14,9 @@ each credential (`cluster/credentials.py`): who speaks another is refused as a s
 | 2 | numbers are told; what is at its default is not published |
 | 3 | of several controls: a page says how long its lease is, and the mark of its last number |
 
+A node that knows changes of a configuration says which one it has (`configuration` in its question)
+and is told what changed since, if that is kept; who says nothing is told the whole.
+
 A node of a former release counts LEASE_S from before it asked, whatever a page says. One of several
 controls answers it after its next beat, from when its own lease lasts as long.
 """
@@ -39,6 +42,7 @@ class LogEntryKind(StrEnum):
     """Kinds of entry. Nodes pass over those they do not know."""
 
     CONFIG = "config"  # body: a whole configuration; its number is the generation
+    CONFIG_CHANGE = "config-change"  # body: a ConfigurationChange; its number is the generation
     INVALIDATION = "invalidation"  # body: see read_entry
     KEY_VALUES = "key-values"  # body: a KeyValueChange of a store; its number is the version
     DNS_ZONE = "dns-zone"  # body: a DnsZoneChange of a zone; its number is the version

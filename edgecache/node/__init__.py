@@ -9,6 +9,7 @@
 `build` puts a node together from a configuration;
 `node` a node: serves a listener, follows control's log, reports;
 `readiness` whether viewers should be sent here, and why not;
+`followed_configuration` the configuration that was applied last, and changes of it;
 `log_follower` the node's client of control's log, with back-off;
 `control_endpoints`, `control_clients` the controls it may follow, and clients of them;
 `last_configuration` what control published last, on a node's disk;

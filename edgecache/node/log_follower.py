@@ -25,15 +25,18 @@ from edgecache.cluster.log_entries import (
     LogPage,
     Speaker,
     as_query,
-    read_body,
     read_page,
     refusal,
 )
 from edgecache.cluster.log_readers import LogSubscription
 from edgecache.cluster.node_status import NodeStatus, ReportAnswer
-from edgecache.config.model import Config
 from edgecache.node.control_contact import ControlContact
 from edgecache.node.control_endpoints import ControlEndpoints
+from edgecache.node.followed_configuration import (
+    FollowedConfiguration,
+    MissedChangeError,
+    UnknownSettingsError,
+)
 
 WAIT_S = 1.0  # a third of the lease that each answer gives
 WAIT_S_OF_SEVERAL = 0.4  # with PATIENCE_S less than a second: one that hangs is left within it
@@ -44,18 +47,6 @@ BACK_OFF_S_MAX = 1.0  # a control that came back is followed again within this
 DOUBLINGS_MAX = 16  # past the longest back-off; keeps the power small
 IDLE_S_MAX = 0.2  # between polls that brought nothing, in case control does not wait
 LEAVE_S_MAX = 1.0
-
-
-class UnknownSettingsError(Exception):
-    """A configuration asks for what this release does not know, which may keep somebody out."""
-
-
-def read_configuration(entry: LogEntry) -> Config:
-    """What control published. UnknownSettingsError where that is not known to this release."""
-    try:
-        return read_body(entry, Config)
-    except msgspec.DecodeError as error:
-        raise UnknownSettingsError(f"generation {entry.seq} cannot be read: {error}") from None
 
 
 class EntryNotAppliedError(Exception):
@@ -124,6 +115,7 @@ class LogFollower:
         self._contact = contact
         self._epoch = ""  # of the log that was told last
         self._mark = ""  # of the number that was applied last, as told
+        self._configuration = FollowedConfiguration()
         self._polls = 0  # so many in this run, of whatever control
         self.failures = 0  # polls failed in a row: above 0, control is away
         self.drained_caches: frozenset[str] = frozenset()  # regional caches, as control said last
@@ -150,7 +142,11 @@ class LogFollower:
                 after, self._mark = 0, ""
                 continue
             try:
-                await _applied(page, consumer)
+                await self._apply(page, consumer)
+            except MissedChangeError:
+                # It is held no more, so that the whole is told; not in a loop, whatever says it.
+                await self._world.pause(back_off_s(1, self._world.random()))
+                continue
             except UnknownSettingsError as error:
                 control = Speaker(page.protocol, page.release)
                 self._differs(f"{error}; control runs {control}, this node {OURS}")
@@ -174,6 +170,14 @@ class LogFollower:
                 continue
             if self._world.clock() - asked_at < WAIT_S / 2:
                 await self._world.pause(self._world.random() * IDLE_S_MAX)
+
+    async def _apply(self, page: LogPage, consumer: LogConsumer) -> None:
+        for entry in page.entries:
+            told = self._configuration.read(entry)
+            applied = consumer.apply(told)
+            if inspect.isawaitable(applied):
+                await applied
+            self._configuration.was_applied(told)
 
     async def _next_control(self) -> None:
         """Go on with another control; wait when all of them have failed."""
@@ -265,6 +269,7 @@ class LogFollower:
         query: dict[str, Any] = {"after": after, "wait_s": wait_s, "low": low}
         self._polls += 1
         query |= {"instance": self.instance, "serves": int(self.serves), "poll": self._polls}
+        query["configuration"] = self._configuration.held
         query |= {"epoch": self._epoch, "mark": self._mark, **as_query(OURS)}
         target = f"/log?{urlencode(query)}"
         headers = self._headers("GET", target, b"")
@@ -302,13 +307,6 @@ class LogFollower:
         credential = self._sign(control_message(method, target.encode(), digest))
         headers = {"authorization": f"{AUTH_SCHEME} {credential.decode()}"}
         return headers | {"content-digest": digest} if digest else headers
-
-
-async def _applied(page: LogPage, consumer: LogConsumer) -> None:
-    for entry in page.entries:
-        applied = consumer.apply(entry)
-        if inspect.isawaitable(applied):
-            await applied
 
 
 def back_off_s(failures: int, random: float) -> float:

@@ -19,7 +19,6 @@ from pathlib import Path
 from random import random
 from typing import Any, cast
 
-import msgspec
 import uvicorn
 
 from edgecache import __version__
@@ -36,6 +35,7 @@ from edgecache.dns.zone_signer import SignatureMemo
 from edgecache.node.build import NodeParts
 from edgecache.node.dns_listener import DnsListener, sweep_for_good
 from edgecache.node.dns_zones import zones_of
+from edgecache.node.followed_configuration import configuration_text, read_configuration
 from edgecache.node.hosted_zone_answers import HostedZoneAnswers
 from edgecache.node.hosted_zone_files import HostedZoneFiles
 from edgecache.node.last_configuration import (
@@ -43,7 +43,7 @@ from edgecache.node.last_configuration import (
     LastConfigurationFile,
     last_configuration_path,
 )
-from edgecache.node.log_follower import LogFollower, read_configuration
+from edgecache.node.log_follower import LogFollower
 from edgecache.node.role_server import RoleServer
 from edgecache.node.secret_watch import WATCH_S, secret_value
 from edgecache.node.zone_keys import ZoneKeys
@@ -220,8 +220,9 @@ class NameServer:
             await self.hosted.follower.list(entry.seq)
             config = read_configuration(entry)
             self.use(config, entry.seq)
-            if self.last is not None and isinstance(entry.body, msgspec.Raw):
-                kept = LastConfiguration(self._epoch, entry.seq, entry.at, bytes(entry.body))
+            text = configuration_text(entry)
+            if self.last is not None and text is not None:
+                kept = LastConfiguration(self._epoch, entry.seq, entry.at, text)
                 self.last.tell(kept)
             self._current.set()
             if self.follower is not None and not self.leaving:

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from edgecache import __version__
 from edgecache.cache.invalidation_sweeper import InvalidationSweeper
 from edgecache.cluster.log_entries import (
@@ -30,10 +28,11 @@ from edgecache.functions.lambda_runner import LambdaRunner
 from edgecache.http.function_cache import clear_caches
 from edgecache.node.certificate_renewal import CertificateRenewal
 from edgecache.node.certificate_watch import AcmeFollower, CertificateWatch
+from edgecache.node.followed_configuration import configuration_text, read_configuration
 from edgecache.node.health_checks import LocationHealthChecks
 from edgecache.node.key_values import KeyValueFollower
 from edgecache.node.last_configuration import LastConfiguration, LastConfigurationFile
-from edgecache.node.log_follower import LogFollower, read_configuration
+from edgecache.node.log_follower import LogFollower
 from edgecache.node.log_outputs import RecordConsumer
 from edgecache.node.readiness import NodeReadiness
 from edgecache.node.regional_peers import RegionalPeers
@@ -331,10 +330,10 @@ class Node:
 
     def _keep(self, entry: LogEntry) -> None:
         """Have the configuration of an entry on disk, for a start without control."""
-        if self.last_configuration is not None and isinstance(entry.body, msgspec.Raw):
+        text = configuration_text(entry)
+        if self.last_configuration is not None and text is not None:
             epoch = self.listener.marks.epoch
-            last = LastConfiguration(epoch, entry.seq, entry.at, bytes(entry.body))
-            self.last_configuration.tell(last)
+            self.last_configuration.tell(LastConfiguration(epoch, entry.seq, entry.at, text))
 
     def _apply_config(self, config: Config) -> None:
         """Serve by `config`, with this process's own secrets as they are now."""

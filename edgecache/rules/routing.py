@@ -355,9 +355,9 @@ def _kept(former: Site | None, distribution: Distribution) -> Site | None:
     """The former site, where the distribution is the same; keys may be others."""
     if former is None or former.private or former.uses_files:
         return None
-    if former.distribution != distribution:
-        return None
-    return former
+    if former.distribution is distribution or former.distribution == distribution:
+        return former
+    return None
 
 
 def _compile_site(distribution: Distribution, world: RuleWorld) -> Site:

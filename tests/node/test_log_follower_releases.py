@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from edgecache.cluster.log_entries import LogEntry, Speaker
-from edgecache.node.log_follower import BACK_OFF_S_MAX, UnknownSettingsError
+from edgecache.node.followed_configuration import UnknownSettingsError
+from edgecache.node.log_follower import BACK_OFF_S_MAX
 from tests.node.test_log_follower import Control, Node, page
 
 

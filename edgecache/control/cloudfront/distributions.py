@@ -174,15 +174,15 @@ def _create(call: OperationContext, config: Document, tags: dict[str, str]) -> D
     catalog = call.catalog
     require_allowed(call, config)
     reference = config["CallerReference"]
-    known = catalog.of(ResourceKind.DISTRIBUTION)
-    duplicate = next((one for one in known if reference and one.reference == reference), None)
+    duplicate = catalog.made_with(ResourceKind.DISTRIBUTION, reference)
     if duplicate is not None:
         raise ApiError(
             "DistributionAlreadyExists",
             f"The caller reference that you are using to create a distribution is associated "
-            f"with another distribution. Already exists: {duplicate.id}",
+            f"with another distribution. Already exists: {duplicate}",
         )
-    require_room(call, "distributions", len(known), "TooManyDistributions")
+    count = catalog.count(ResourceKind.DISTRIBUTION)
+    require_room(call, "distributions", count, "TooManyDistributions")
     now = catalog.clock()
     resource = Resource(
         kind=ResourceKind.DISTRIBUTION,
@@ -209,8 +209,8 @@ def _custom_id(call: OperationContext, tags: Mapping[str, str]) -> str:
             f"Tags.Items: {CUSTOM_ID}: {id} is not 1 to 63 letters, digits and hyphens, none at"
             " either end: it stands in a host name.",
         )
-    known = call.catalog.of(ResourceKind.DISTRIBUTION)
-    if id and any(one.id.lower() == id.lower() for one in known):  # as host names are compared
+    known = call.catalog.of(ResourceKind.DISTRIBUTION) if id else ()
+    if any(one.id.lower() == id.lower() for one in known):  # as host names are compared
         raise ApiError("DistributionAlreadyExists", f"Already exists: {id}")
     return id
 

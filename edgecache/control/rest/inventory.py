@@ -10,7 +10,6 @@ import asyncio
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,6 +24,7 @@ from edgecache.cluster.inspection import (
     StoreStats,
     WorkerReport,
 )
+from edgecache.cluster.log_entries import read_body
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.model import Config
 from edgecache.control.nodes.explain import ConfiguredNodes
@@ -95,7 +95,7 @@ def published_config(log: LiveLog) -> Config:
     newest = log.config
     if newest is None:
         raise HTTPException(503, "there is no configuration yet")
-    return msgspec.convert(newest.body, Config)
+    return read_body(newest, Config)
 
 
 def inventory_handlers(

@@ -45,6 +45,7 @@ class _Asked(NamedTuple):
     after: int
     mark: str
     poll: int  # its number among those of this node, 0 of one of a former release
+    held: int = 0  # the configuration that it has, if it knows changes of one
 
 
 class _LeaseHandlers:
@@ -78,8 +79,9 @@ class _LeaseHandlers:
         self._write_later()
         if not self._barrier.is_recorded(node):
             await self._record(node, min(after, self._log.live.last_seq))
-        page = await self._log.live.wait(after, wait_s)
-        asked = _Asked(asked_at, speaker, after, mark, poll)
+        held = int(_query_number(request, "configuration", int, SEQ_MAX)) if after else 0
+        page = await self._log.live.wait(after, wait_s, held)
+        asked = _Asked(asked_at, speaker, after, mark, poll, held)
         if self._group is not None:
             page = await self._page_of_several(page, asked)
             if not await self._has(after, mark):
@@ -110,10 +112,10 @@ class _LeaseHandlers:
                 if asked.mark and self._group.has_beaten_since(asked.at):  # all there is was read
                     return live.of_another_history(asked.mark)
                 raise HTTPException(503, BEHIND.format(after), RETRY)
-            page = live.after(after)
+            page = live.after(after, held=asked.held)
         if asked.speaker.protocol < NESTED:
             await self._group.wait_for_beat(asked.at, BEAT_S_MAX)
-            page = live.after(after)
+            page = live.after(after, held=asked.held)
         return page
 
     def _with_lease(self, node: Instance, page: LogPage, asked: _Asked) -> LogPage:
@@ -133,7 +135,7 @@ class _LeaseHandlers:
         upto, reserve = live.last_seq, control.configured().reserve
         if reserve is not None:
             upto = history_start(live, control.wall() - reserve.retention_s)
-        if live.entries_upto(upto) > TRIMMED_AT_ONCE:  # one may be the configuration
+        if live.entries_upto(upto) > TRIMMED_AT_ONCE:
             # Only where there is something to trim: it looks at every node.
             upto = min(upto, self._barrier.low() if self._group is None else self._group.low())
             if live.entries_upto(upto) > TRIMMED_AT_ONCE:

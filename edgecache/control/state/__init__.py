@@ -12,6 +12,7 @@
 - `incremental_composition` the same with some distributions changed, at the price of the change
 - `invalidations` rows of invalidations, quotas, Completed
 - `key_values` what key value stores hold, and their versions
+- `live_configuration` the configuration as nodes are told it: whole, or what has changed
 - `log` the ordered log on disk, and in memory for nodes
 - `releases` rows of releases
 - `reset` back to the start, in dev mode

@@ -178,6 +178,19 @@ class Catalog:
         resources |= {one.id: one for one in self._rows.of(kind)}
         return [resources[id] for id in sorted(resources)]
 
+    def count(self, kind: ResourceKind) -> int:
+        """How many resources of a kind there are."""
+        adopted = self._rows.adopted() if kind is ResourceKind.DISTRIBUTION else frozenset()
+        return self._rows.count(kind) + sum(id not in adopted for id in self._declared[kind])
+
+    def made_with(self, kind: ResourceKind, reference: str) -> str | None:
+        """The id of the resource of a kind that was made with this CallerReference."""
+        held = self._rows.made_with(kind, reference)
+        adopted = self._rows.adopted() if kind is ResourceKind.DISTRIBUTION else frozenset()
+        declared = self._declared[kind].values()
+        found = (x.id for x in declared if x.reference == reference and x.id not in adopted)
+        return min([*held, *found], default=None) if reference else None
+
     @contextlib.contextmanager
     def changing(self, by: Authorship = UNASKED) -> Iterator[None]:
         """What is put and removed inside is published when this ends, all of it or nothing.
@@ -205,10 +218,18 @@ class Catalog:
         step = self._step()
         if step is not None:
             self._when_committed(partial(self._stepped, step))
-            return publish_config(self._log, step.composition.config, by)
+            return self._publish_step(step, by)
         composed = self._composed(self.file, self._may_lack, self._may_ignore)
         self._when_committed(partial(self._published, *composed))
         return publish_config(self._log, composed[0].config, by)
+
+    def _publish_step(self, step: CompositionStep, by: Authorship) -> int:
+        before = self._log.generation
+        change = step.change(before)
+        if change is None:
+            return before
+        generation = self._log.append_change(change, by)
+        return generation or publish_config(self._log, step.composition.config, by)
 
     def _when_committed(self, told: Callable[[], None]) -> None:
         """Until then what is published is not what the next change of the transaction follows."""

@@ -16,6 +16,7 @@ import msgspec
 
 from edgecache.cluster.log_entries import LogEntryKind
 from edgecache.control.state.database import StateDatabase
+from edgecache.control.state.log import configuration_text
 
 DIFFERENCES_MAX = 1_000  # of one pair; who changes more reads the configuration itself
 VALUE_CHARS_MAX = 200
@@ -87,17 +88,25 @@ class Changes:
         """
         if change.kind != LogEntryKind.CONFIG:
             raise NoDifferenceError(f"number {change.seq} changed nothing that nodes are told of")
-        statement = (
-            "SELECT seq, body FROM log WHERE kind = ? AND seq <= ? ORDER BY seq DESC LIMIT 2"
-        )
-        rows = self._state.execute(statement, (LogEntryKind.CONFIG, change.seq)).fetchall()
-        if not rows or rows[0][0] != change.seq:
+        after = self._configuration("seq = ?", change.seq)
+        if after is None:
             raise NoDifferenceError(f"configuration {change.seq} is not kept any more")
-        if len(rows) == 1:
+        before = self._configuration("seq < ? ORDER BY seq DESC LIMIT 1", change.seq)
+        if before is None:
             raise NoDifferenceError(f"no configuration before {change.seq} is kept any more")
-        before, after = (msgspec.json.decode(rows[n][1]) for n in (1, 0))
         found = list(islice(differences(before, after), DIFFERENCES_MAX + 1))
         return found[:DIFFERENCES_MAX], len(found) <= DIFFERENCES_MAX
+
+    def _configuration(self, which: str, seq: int) -> Any:
+        """The configuration of an entry, as JSON is read; None: it is not kept."""
+        of = "kind IN ('config', 'config-change')"
+        row = self._state.execute(f"SELECT seq FROM log WHERE {of} AND {which}", (seq,)).fetchone()
+        whole = "SELECT max(seq) FROM log WHERE kind = 'config' AND seq <= ?"
+        statement = (
+            f"SELECT body FROM log WHERE {of} AND seq >= ({whole}) AND seq <= ? ORDER BY seq"
+        )
+        rows = [] if row is None else self._state.execute(statement, (row[0], row[0])).fetchall()
+        return msgspec.json.decode(configuration_text(b for (b,) in rows)) if rows else None
 
 
 def differences(

@@ -33,6 +33,7 @@ BY_SOCKET = "socket"  # the user control runs as, or root, on its own machine
 AUTHORS_RESERVED = frozenset({BY_CONTROL, BY_FILE, BY_SOCKET})  # no access key is named so
 SUMMARY_CHARS_MAX = 240
 MARK_BYTES = 8
+LISTED_AS = {"config-change": "config"}  # kinds of entries that are told apart by nodes alone
 CHANGES_MAX = 10_000  # the newest; as many as invalidations of one distribution are listed
 CHANGES_OWN_MAX = 1_000  # numbers: of control's own invalidations (the staleness probe's)
 CHANGES_PRUNED_EVERY = 100  # numbers: so many more may be kept for a while
@@ -106,7 +107,7 @@ class StateDatabase(ABC):
         """
         seq = self._add_to_log(at, kind, body)
         mark = self._random(MARK_BYTES).hex()
-        row = (seq, mark, at, by.author, kind, _printable(by.summary))
+        row = (seq, mark, at, by.author, LISTED_AS.get(kind, kind), _printable(by.summary))
         self.execute("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?)", row)
         if seq % CHANGES_PRUNED_EVERY == 0:
             self._prune_changes(seq)

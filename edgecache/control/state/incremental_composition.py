@@ -16,6 +16,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from edgecache.cluster.configuration_change import ConfigurationChange
 from edgecache.config.aws.document import DocumentError
 from edgecache.config.model import Config, Distribution, Release
 from edgecache.config.refused_distributions import names_of
@@ -65,6 +66,21 @@ class CompositionStep:
     put: tuple[Distribution, ...]  # as merged
     published: tuple[Distribution, ...]  # the same, as published
     gone: tuple[Distribution, ...]  # those that were deleted or replaced, as merged
+    former: Config  # as it was published before
+
+    def change(self, base: int) -> ConfigurationChange | None:
+        """What nodes on generation `base`, the one before, are told; None: nothing."""
+        now = self.composition.config
+        places = {one.id: place for place, one in enumerate(now.distributions)}
+        ids = {one.id for one in self.gone}
+        before = {one.id: one for one in self.former.distributions if one.id in ids}
+        same = {one.id for one in self.published if before.get(one.id) == one}
+        functions = None if now.functions == self.former.functions else now.functions
+        put = tuple((places[one.id], one) for one in self.published if one.id not in same)
+        gone = tuple(one.id for one in self.gone if one.id not in same)
+        if not put and not gone and functions is None:
+            return None
+        return ConfigurationChange(base, gone, put, functions)
 
 
 @dataclass(slots=True)
@@ -216,5 +232,5 @@ def _stepped(
     config = replace(before, distributions=tuple(shown), functions=functions)
     composition = Composition(config, (), index.composition.policies)
     return CompositionStep(
-        composition, replace(merged, distributions=tuple(sites)), put, published, gone
+        composition, replace(merged, distributions=tuple(sites)), put, published, gone, before
     )

@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from edgecache.cluster.log_entries import OURS, LogEntry, LogEntryKind, LogPage
 from edgecache.control.state.database import EntryNumber
+from edgecache.control.state.live_configuration import LiveConfiguration
 
 PAGE_ENTRIES_MAX = 100  # the default MaxItems of CloudFront's list calls
 PAGE_BYTES_MAX = 4 * 1024 * 1024  # four bodies of the API at their longest; one entry always fits
 MARKS_KEPT = 4_096  # of the newest entries, for nodes that come from another control
-NEWEST_ALONE = frozenset({LogEntryKind.CONFIG, LogEntryKind.RESET, LogEntryKind.CLOCK})
-"""Kinds of which nodes are told the newest alone."""
+NEWEST_ALONE = frozenset({LogEntryKind.RESET, LogEntryKind.CLOCK})
+"""Kinds of which nodes are told the newest alone, as of configurations."""
+CONFIGURATIONS = frozenset({LogEntryKind.CONFIG, LogEntryKind.CONFIG_CHANGE})
 CHANGES_MAX = 16  # of one store or zone: more than come while a node is asking
 GONE_MAX = 1_000  # zones: who heard nothing while so many were removed asks which there are
 CHANGES_BYTES_MAX = 131_072  # of one store, beside the newest; CloudFront's updates have 75 KB
@@ -82,15 +84,15 @@ class LiveLog:
         self.floor = floor
         self.last_seq = last_seq  # the number of the newest entry; 0 when there is none
         self.on_growth: Callable[[int], None] = _tell_nobody  # called with each newer number
-        self.bytes = 0  # of the entries as JSON; those of versions have bounds of their own
+        self.bytes = 0  # of the entries as JSON; the next two have bounds of their own
         self.versions: dict[str, LiveVersions] = {
             LogEntryKind.KEY_VALUES: LiveVersions("store"),
             LogEntryKind.DNS_ZONE: LiveVersions("zone", gone_max=GONE_MAX),
         }
+        self.configuration = LiveConfiguration()
         self.items: Counter[tuple[str, str]] = Counter()  # by distribution and kind of item
         self._seqs: list[int] = []  # in order; beside them the entries and their sizes
         self._entries: list[tuple[LogEntry, int]] = []
-        self._config: LogEntry | None = None
         self._marks: dict[int, str] = {}  # of the newest entries, in order
         self._closed = False
         self._grown = asyncio.Event()  # replaced at each entry, so that every waiter sees its own
@@ -98,23 +100,22 @@ class LiveLog:
     @property
     def invalidations(self) -> int:
         """How many are told."""
-        return len(self._seqs) - (self._config is not None)
+        return len(self._seqs)
 
     @property
     def entries(self) -> Sequence[tuple[LogEntry, int]]:
-        """What is told but of versions, in order, each with its bytes."""
+        """What is told but of configurations and versions, in order, each with its bytes."""
         return self._entries
 
     @property
     def config(self) -> LogEntry | None:
-        """The newest configuration."""
-        return self._config
+        """The newest configuration, whole; its body is the text of it."""
+        return self.configuration.whole()[0] if self.configuration.generation else None
 
     @property
     def generation(self) -> int:
         """The number of the newest configuration; 0 before the first."""
-        config = self._config
-        return 0 if config is None else config.seq
+        return self.configuration.generation
 
     def mark_of(self, seq: int) -> str:
         """The mark of an entry, among the newest MARKS_KEPT; empty when it is not known."""
@@ -137,10 +138,10 @@ class LiveLog:
         """The next entry, of so many bytes as JSON; it is on disk."""
         if entry.kind in NEWEST_ALONE:
             self._keep(lambda one: one.kind != entry.kind, len(self._seqs))
-        if entry.kind == LogEntryKind.CONFIG:
-            self._config = entry
         versions = self.versions.get(entry.kind)
-        if versions is not None:
+        if entry.kind in CONFIGURATIONS:
+            self.configuration.append(entry, size)
+        elif versions is not None:
             versions.append(entry, size)
         elif entry.kind != LogEntryKind.WRITE:
             self._seqs.append(entry.seq)
@@ -168,18 +169,19 @@ class LiveLog:
         self.items = self.items - Counter(item for entry, _ in gone for item in _items(entry))
 
     def entries_upto(self, seq: int) -> int:
-        """How many with numbers up to `seq` are told of configurations and invalidations."""
+        """How many with numbers up to `seq` are told of invalidations."""
         return bisect_right(self._seqs, seq)
 
-    def after(self, seq: int, limit: int = PAGE_ENTRIES_MAX) -> LogPage:
+    def after(self, seq: int, limit: int = PAGE_ENTRIES_MAX, held: int = 0) -> LogPage:
         """The entries that follow number `seq`, in order, at most `limit`.
 
         Of configurations only the newest: a node that starts must not pass through former ones.
+        `held` is the one that a node has, if it knows changes: it is told what has changed since.
         """
         first, most = bisect_right(self._seqs, seq), min(limit, PAGE_ENTRIES_MAX)
-        values = self._versions_after(seq)
-        next_ones = [*self._entries[first : first + most], *values[:most]]
-        if values:
+        others = [*self._versions_after(seq), *self.configuration.after(seq, held)]
+        next_ones = [*self._entries[first : first + most], *others]
+        if others:
             next_ones.sort(key=lambda pair: pair[0].seq)
         entries: list[LogEntry] = []
         left = PAGE_BYTES_MAX
@@ -188,7 +190,7 @@ class LiveLog:
             if entries and left < 0:
                 break
             entries.append(entry)
-        whole = len(entries) == len(self._seqs) - first + len(values)
+        whole = len(entries) == len(self._seqs) - first + len(others)
         upto = self.last_seq if whole else entries[-1].seq
         return LogPage(
             entries, self.last_seq, upto, self.epoch, self.floor, OURS.protocol, OURS.release,
@@ -205,7 +207,7 @@ class LiveLog:
             [], self.last_seq, 0, f"{self.epoch}-{mark}", self.floor, OURS.protocol, OURS.release
         )
 
-    async def wait(self, after: int, timeout_s: float) -> LogPage:
+    async def wait(self, after: int, timeout_s: float, held: int = 0) -> LogPage:
         """As `after`, but when there is nothing yet, wait for it at most `timeout_s` seconds.
 
         Does not wait when `after` is beyond the newest entry: who asks follows another log.
@@ -216,7 +218,7 @@ class LiveLog:
                     await self._grown.wait()
             except TimeoutError:
                 pass
-        return self.after(after)
+        return self.after(after, held=held)
 
     async def reach(self, seq: int, timeout_s: float) -> bool:
         """Wait at most so long until number `seq` is told; whether it is."""

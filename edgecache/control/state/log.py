@@ -7,20 +7,31 @@ the same database is told like what this one does, in one order.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import structs
 
+from edgecache.cluster.configuration_change import (
+    ConfigurationChange,
+    ConfigurationText,
+    TextChange,
+)
 from edgecache.cluster.log_entries import LogEntry, LogEntryKind
 from edgecache.config.base import Model
 from edgecache.config.model import Config
 from edgecache.control.state.database import UNASKED, Authorship, EntryNumber, StateDatabase
-from edgecache.control.state.live_log import MARKS_KEPT, LiveLog
+from edgecache.control.state.live_log import CONFIGURATIONS, MARKS_KEPT, LiveLog
 
-CONFIGS_KEPT = 20  # former configurations, for people to look at; nodes read the newest alone
+CONFIGS_KEPT = 20  # whole former ones, for people to look at; nodes read the newest alone
+CHANGED_BYTES_MIN = 256 * 1024  # of changes after a whole configuration, or as many as that has
+_OF_NEWEST = (  # rows that the newest configuration is made of, in order
+    "kind IN ('config', 'config-change')"
+    " AND seq >= (SELECT max(seq) FROM log WHERE kind = 'config')"
+)
 WRITES_KEPT_S = 60.0  # of those no node is told of; who else follows the log reads it each second
 
 M = TypeVar("M", bound=Model)
@@ -53,9 +64,10 @@ class ControlLog:
         for row in self._database.execute(
             "SELECT seq, at, kind, body FROM log WHERE kind = 'invalidation'"
             " OR kind = 'key-values' OR kind = 'dns-zone'"
-            " OR seq = (SELECT max(seq) FROM log WHERE kind = 'config') ORDER BY seq"
+            f" OR ({_OF_NEWEST}) ORDER BY seq"
         ):
-            self.live.append(_entry(row), len(row[3]))
+            self.live.append(_told_entry(row), len(row[3]))
+        self._sizes = self._read_sizes()
         state.on_change(("log", "told"), self._follow)
 
     def now(self) -> float:
@@ -90,11 +102,34 @@ class ControlLog:
                 beside(seq)
             if kind == LogEntryKind.CONFIG:
                 self._drop_former_configs()
-            self._state.on_commit(partial(self._tell, _entry((seq, *row)), len(text), mark))
+            self._state.on_commit(partial(self._tell, _told_entry((seq, *row)), len(text), mark))
         return seq
+
+    def append_change(self, change: ConfigurationChange, by: Authorship) -> int | None:
+        """Publish what follows from the newest configuration by `change`; gives its generation.
+
+        None: it is time for the whole, since reading the newest takes all changes from there on.
+        """
+        text = msgspec.json.encode(change).decode()
+        whole, changed = self._sizes
+        if changed + len(text) > max(whole, CHANGED_BYTES_MIN):
+            return None
+        return self.append_text(LogEntryKind.CONFIG_CHANGE, text, None, by)
+
+    def _read_sizes(self) -> tuple[int, int]:
+        """The bytes of the newest whole configuration, and of all changes since."""
+        rows = self._database.execute(f"SELECT kind, length(body) FROM log WHERE {_OF_NEWEST}")
+        sizes = Counter[str]()
+        for kind, size in rows:
+            sizes[kind] += size
+        return sizes[LogEntryKind.CONFIG], sizes[LogEntryKind.CONFIG_CHANGE]
 
     def _tell(self, entry: LogEntry, size: int, mark: str) -> None:
         self._handed = entry.seq
+        if entry.kind == LogEntryKind.CONFIG:
+            self._sizes = size, 0
+        elif entry.kind == LogEntryKind.CONFIG_CHANGE:
+            self._sizes = self._sizes[0], self._sizes[1] + size
         self.hand(partial(self.live.append, entry, size, mark))
 
     def _follow(self) -> None:
@@ -107,7 +142,7 @@ class ControlLog:
         floor = int(self._told("floor"))
         marks = {number.seq: number.mark for number in numbers}
         for row in rows:
-            self._tell(_entry(row), len(row[3]), marks.get(row[0], ""))
+            self._tell(_told_entry(row), len(row[3]), marks.get(row[0], ""))
         self._handed = last_seq
         self.hand(partial(self.live.remember, numbers))
         if floor > self._floor:
@@ -138,7 +173,7 @@ class ControlLog:
 
     def _drop_former_configs(self) -> None:
         self._database.execute(
-            "DELETE FROM log WHERE kind = 'config' AND seq <="
+            "DELETE FROM log WHERE kind IN ('config', 'config-change') AND seq <="
             " (SELECT seq FROM log WHERE kind = 'config' ORDER BY seq DESC LIMIT 1 OFFSET ?)",
             (CONFIGS_KEPT,),
         )
@@ -175,16 +210,28 @@ class ControlLog:
         self.hand(partial(self.live.trim, upto))
 
     def newest(self, kind: str) -> LogEntry | None:
-        """The last entry of a kind."""
+        """The last entry of a kind; of configurations the newest, as a whole."""
         row = self._newest_row(kind)
         return None if row is None else _entry(row)
 
     def newest_text(self, kind: str) -> tuple[int, str] | None:
-        """The number and the JSON of the last entry of a kind."""
+        """The number and the JSON of the last entry of a kind, as `newest`."""
         row = self._newest_row(kind)
         return None if row is None else (row[0], row[3])
 
+    def _newest_config_row(self) -> tuple[int, float, str, str] | None:
+        rows = self._database.execute(
+            f"SELECT seq, at, kind, body FROM log WHERE {_OF_NEWEST} ORDER BY seq"
+        ).fetchall()
+        if not rows:
+            return None
+        seq, at, _, _ = rows[-1]
+        text = configuration_text(body for _, _, _, body in rows)
+        return seq, at, LogEntryKind.CONFIG, text
+
     def _newest_row(self, kind: str) -> tuple[int, float, str, str] | None:
+        if kind == LogEntryKind.CONFIG:
+            return self._newest_config_row()
         row: tuple[int, float, str, str] | None = self._database.execute(
             "SELECT seq, at, kind, body FROM log WHERE kind = ? ORDER BY seq DESC LIMIT 1", (kind,)
         ).fetchone()
@@ -194,7 +241,8 @@ class ControlLog:
     def generation(self) -> int:
         """The number of the newest configuration; 0 before the first."""
         row = self._database.execute(
-            "SELECT max(seq) FROM log WHERE kind = ?", (LogEntryKind.CONFIG,)
+            "SELECT max(seq) FROM log WHERE kind IN (?, ?)",
+            (LogEntryKind.CONFIG, LogEntryKind.CONFIG_CHANGE),
         )
         return row.fetchone()[0] or 0
 
@@ -211,6 +259,23 @@ def publish_config(log: ControlLog, config: Config, by: Authorship = UNASKED) ->
     if newest is not None and newest[1] == text:
         return newest[0]
     return log.append_text(LogEntryKind.CONFIG, text, None, by)
+
+
+def configuration_text(bodies: Iterable[str]) -> str:
+    """The JSON of a configuration: the first of `bodies` is a whole one, the others change it."""
+    first, *changes = bodies
+    text = ConfigurationText(first.encode())
+    for body in changes:
+        text.apply(msgspec.json.decode(body, type=TextChange))
+    return text.text.decode()
+
+
+def _told_entry(row: tuple[int, float, str, str]) -> LogEntry:
+    """As nodes are told it: what of a configuration is told is not read by control."""
+    seq, at, kind, body = row
+    if kind in CONFIGURATIONS:
+        return LogEntry(seq, at, kind, msgspec.Raw(body.encode()))
+    return _entry(row)
 
 
 def _entry(row: tuple[int, float, str, str]) -> LogEntry:

@@ -100,6 +100,10 @@ MIGRATIONS = (
         " id TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL,"
         " reference TEXT NOT NULL, locations TEXT NOT NULL) WITHOUT ROWID",
     ),
+    (
+        # From this version on the log has changes of configurations, which no former release reads.
+        "CREATE INDEX resources_by_reference ON resources (kind, reference)",
+    ),
 )
 """Statements from each version of the schema to the next; `user_version` counts those done."""
 

@@ -107,6 +107,20 @@ class Resources:
         ).fetchone()
         return None if row is None else _resource(row)
 
+    def count(self, kind: ResourceKind) -> int:
+        """How many there are of a kind."""
+        (count,) = self._database.execute(
+            "SELECT count(*) FROM resources WHERE kind = ?", (kind,)
+        ).fetchone()
+        return int(count)
+
+    def made_with(self, kind: ResourceKind, reference: str) -> list[str]:
+        """The ids of those that were made with this CallerReference."""
+        rows = self._database.execute(
+            "SELECT id FROM resources WHERE kind = ? AND reference = ?", (kind, reference)
+        )
+        return [str(id) for (id,) in rows]
+
     def put(self, resource: Resource) -> None:
         """Add it, or put it in the place of the one with its id."""
         row = (

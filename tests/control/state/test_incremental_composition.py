@@ -5,15 +5,21 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from edgecache.cluster.log_entries import LogEntryKind, read_page
 from edgecache.config.load import load
+from edgecache.config.model import Config
+from edgecache.control.state import log
 from edgecache.control.state.compose import NotComposedError, compose
 from edgecache.control.state.resources import Resource, ResourceKind
+from edgecache.node.followed_configuration import FollowedConfiguration, read_configuration
 from tests.control.state.resource_rows import (
     Kept,
     cache_policy,
@@ -103,6 +109,26 @@ def is_from_scratch(control: Kept) -> bool:
     return same and other.log.generation == before
 
 
+class Follower:
+    """A node, and what of the log it applies; one of a former release knows no changes."""
+
+    def __init__(self, *, is_former: bool = False) -> None:
+        self.kinds: list[str] = []
+        self.config = Config()
+        self._is_former = is_former
+        self._after, self._followed = 0, FollowedConfiguration()
+
+    def follow(self, control: Kept) -> None:
+        held = 0 if self._is_former else self._followed.held
+        page = read_page(msgspec.json.encode(control.log.live.after(self._after, held=held)))
+        for entry in page.entries:
+            self.kinds.append(entry.kind)
+            told = self._followed.read(entry)
+            self.config = read_configuration(told)
+            self._followed.was_applied(told)
+        self._after = page.upto
+
+
 SHARED: list[Callable[[random.Random], Resource]] = [
     lambda draw: cache_policy(f"p{draw.randrange(3)}", draw.choice([1, 2, 3, 1_000])),  # > MaxTTL
     lambda draw: public_key(f"K{draw.randrange(2)}"),
@@ -155,6 +181,7 @@ def test_any_sequence_of_changes_gives_what_is_composed_from_scratch(
     control: Kept, composed: list[bool], seed: int
 ) -> None:
     draw, refused, accepted, stepped = random.Random(seed), 0, 0, 0
+    node, former, late = Follower(), Follower(is_former=True), Follower()
     for _ in range(50):
         before, composed[:] = (control.catalog.published, control.log.last_seq), []
         try:
@@ -166,9 +193,52 @@ def test_any_sequence_of_changes_gives_what_is_composed_from_scratch(
             accepted += 1
             stepped += not composed
             assert is_from_scratch(control)
+        node.follow(control)
+        former.follow(control)
+        if draw.random() < 0.2:
+            late.follow(control)
+            assert late.config == control.catalog.published
+        assert node.config == former.config == control.catalog.published
+    assert set(former.kinds) == {LogEntryKind.CONFIG}
+    assert node.kinds.count(LogEntryKind.CONFIG_CHANGE) > 2
     tell(f"seed {seed}: {accepted} changes accepted, {stepped} of them as steps, {refused} refused")
     assert refused > 5
     assert stepped > 10
+
+
+def test_changes_are_told_until_they_are_as_much_as_the_whole(
+    control: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So what is read of the disk when control starts has a bound."""
+    monkeypatch.setattr(log, "CHANGED_BYTES_MIN", 0)
+    node = Follower()
+    for number in range(20):
+        put(control, distribution("EA", [f"a{number}.test"]))
+        node.follow(control)
+    assert [*node.kinds[:4], node.kinds[-1]] != [LogEntryKind.CONFIG] * 5
+    assert LogEntryKind.CONFIG in node.kinds[1:]
+    assert is_from_scratch(control)
+    assert node.config == control.catalog.published
+
+
+def test_what_changes_nothing_for_nodes_is_not_told(control: Kept) -> None:
+    put(control, distribution("EA"))
+    before, numbers = control.log.generation, control.log.last_seq
+    put(control, replace(distribution("EA"), reference="another"))
+    assert (control.log.generation, control.log.last_seq) == (before, numbers + 1)
+
+
+def test_a_change_is_listed_with_what_differs(control: Kept) -> None:
+    put(control, distribution("EA", ["a.test"]))
+    put(control, distribution("EA", ["b.test"]))
+    listed = control.catalog.changes.page(0, "", 2)
+    assert [one.kind for one in listed] == ["config", "config"]
+    found, _ = control.catalog.changes.differences(listed[0])
+    assert [(one.path, one.before, one.after) for one in found] == [
+        ("distributions[EA].aliases", '["a.test"]', '["b.test"]')
+    ]
+    found, _ = control.catalog.changes.differences(listed[1])
+    assert {one.path.partition(".")[0] for one in found} == {"distributions[EA]"}
 
 
 def test_a_change_that_is_undone_leaves_nothing_behind(control: Kept, composed: list[bool]) -> None:

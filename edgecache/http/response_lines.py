@@ -18,13 +18,13 @@ NEUTRAL = frozenset(
     | {b"x-request-id", b"x-amz-request-id", b"x-amz-id-2", b"x-amz-version-id", b"x-runtime"}
 )
 """Dates and lengths are judged where they are used; of the others rules have nothing to say."""
-_REMEMBERED = frozenset({b"content-length", b"date"})  # the others differ from object to object
-LINES_MAX = 2_048  # origins choose them
+LINES_MAX = 1_024  # origins choose them
 LINE_BYTES_MAX = 512
 _LINE_OVERHEAD_BYTES = 400  # of one with its parts and its place
 _MEMBERS_MAX = 12  # of a list: more of them are bounded for a whole head
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-_STATUS = b"HTTP/1.1 200 OK\r\n"
+# As the reader of heads has it.
+_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 _LIMITS = HeadLimits()
 
 
@@ -37,12 +37,16 @@ class ResponseLine(NamedTuple):
 
 
 class ResponseLines:
-    """Lines met lately, by their bytes; when there are LINES_MAX all are forgotten."""
+    """Lines met lately, by their bytes; of LINES_MAX of a kind all are forgotten.
 
-    __slots__ = ("_known", "size_bytes")
+    What differs from object to object is kept apart from what most of them have.
+    """
+
+    __slots__ = ("_known", "_own", "size_bytes")
 
     def __init__(self) -> None:
         self._known: dict[bytes, ResponseLine] = {}
+        self._own: dict[bytes, ResponseLine] = {}
         self.size_bytes = 0
 
     def read(self, head: bytes) -> list[ResponseLine] | None:
@@ -50,46 +54,49 @@ class ResponseLines:
 
         None: it is no such head, or one that is to be read as a whole.
         """
-        known = self._known.get
+        known, own = self._known.get, self._own.get
         read: list[ResponseLine] = []
-        texts = head.split(b"\r\n")
-        for text in texts:
-            line = known(text)
+        for text in head.split(b"\r\n"):
+            line = known(text) or own(text)
             if line is None:
-                line = self._read(text, first=not read)
+                line = self._read(text) if read else self._read_status(text)
                 if line is None:
                     return None
             read.append(line)
         return read
 
-    def _read(self, text: bytes, *, first: bool) -> ResponseLine | None:
-        if len(text) > LINE_BYTES_MAX or text.count(b",") + text.count(b"\\") > _MEMBERS_MAX:
+    def _read_status(self, text: bytes) -> ResponseLine | None:
+        if len(text) > LINE_BYTES_MAX:
             return None
-        head = b"%b\r\n\r\n" % text if first else b"%b%b\r\n\r\n" % (_STATUS, text)
         try:
-            response, _ = parse_response_head(head, _LIMITS)
+            parse_response_head(b"%b\r\n\r\n" % text, _LIMITS)
         except BadMessage:
             return None
-        if first:
-            return self._keep(text, ResponseLine((b"", text), text))
-        if len(response.fields) != 1:
-            return None
-        (field,) = response.fields
-        if field[0] not in NEUTRAL:
-            return self._keep(text, ResponseLine(field, text))
-        length = -1
-        if field[0] == b"content-length":
-            if _LENGTH.fullmatch(field[1]) is None:
-                return None
-            length = int(field[1])
-        line = ResponseLine(field, b"\0" + field[0], length)
-        return self._keep(text, line) if field[0] in _REMEMBERED else line
+        return self._keep(self._known, text, ResponseLine((b"", text), text))
 
-    def _keep(self, text: bytes, line: ResponseLine) -> ResponseLine:
-        if len(self._known) >= LINES_MAX:
-            self._known.clear()
-            self.size_bytes = 0
-        self._known[text] = line
+    def _read(self, text: bytes) -> ResponseLine | None:
+        if len(text) > LINE_BYTES_MAX or text.count(b",") + text.count(b"\\") > _MEMBERS_MAX:
+            return None
+        match = _FIELD.fullmatch(text)
+        if match is None:
+            return None
+        name, value = match[1].lower(), match[2].rstrip(b" \t")
+        if name not in NEUTRAL:
+            return self._keep(self._known, text, ResponseLine((name, value), text))
+        length = -1
+        if name == b"content-length":
+            if _LENGTH.fullmatch(value) is None:
+                return None
+            length = int(value)
+        return self._keep(self._own, text, ResponseLine((name, value), b"\0" + name, length))
+
+    def _keep(
+        self, lines: dict[bytes, ResponseLine], text: bytes, line: ResponseLine
+    ) -> ResponseLine:
+        if len(lines) >= LINES_MAX:
+            self.size_bytes -= sum([len(one) + _LINE_OVERHEAD_BYTES for one in lines])
+            lines.clear()
+        lines[text] = line
         self.size_bytes += len(text) + _LINE_OVERHEAD_BYTES
         return line
 

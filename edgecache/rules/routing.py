@@ -281,6 +281,8 @@ def matched_route(site: Site, path: bytes) -> Route | None:
     every = readings(path)
     if every is None:
         return None
+    if len(every) == 1 and path != b"/":  # as most: nobody reads anything else in it
+        return _first(site, path)
     found = [_first(site, reading) for reading in every]
     root = site.distribution.default_root_object
     if root and b"/" in every:  # whoever folds `//` finds the root object there

@@ -20,6 +20,7 @@ from edgecache.upstream.response import ResponseBody
 
 if TYPE_CHECKING:
     from edgecache.upstream.connection import UpstreamConnection
+    from edgecache.upstream.origin_guard import OriginGuard
 
 _TIMEOUT = re.compile(rb"(?:^|[,;\s])timeout=([0-9]{1,9})(?:$|[,;\s])", re.IGNORECASE)
 KEEP_ALIVE_MARGIN_S = 1.0  # a request on its way must not meet the close
@@ -113,11 +114,13 @@ class BegunExchange:
     What was asked once more is asked anew.
     """
 
-    __slots__ = ("_exchange", "asked_at", "connection", "kept", "mark")
+    __slots__ = ("_exchange", "asked_at", "connection", "guard", "kept", "mark")
 
     def __init__(
-        self, connection: UpstreamConnection, exchange: Exchange, mark: int, asked_at: float
-    ) -> None:
+        self, connection: UpstreamConnection, exchange: Exchange, mark: int, asked_at: float,
+        guard: OriginGuard | None,
+    ) -> None:  # fmt: skip
+        self.guard = guard  # which admitted it; of a tier of ours there is none
         self.connection = connection
         self.kept = connection.asked > 0  # something was asked on it before
         self.mark = mark  # of the asking: see store.invalidation

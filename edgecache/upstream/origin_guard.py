@@ -151,7 +151,10 @@ class OriginGuards:
         origin, secure = route.origin, endpoint.tls is not None
         # An origin that is asked as its viewers ask is two.
         key = (route.distribution.id, f"{origin.id} over TLS" if secure else origin.id)
-        known = self._known.get(key)
+        try:
+            known = self._known[key]
+        except KeyError:
+            known = None
         if known is not None and known.origin is origin:  # of this generation, as most often
             return known.guard
         semantics = route.semantics

@@ -7,7 +7,7 @@ exchange, so that a call can go on with it at any time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from edgecache.http.message import HeadLimits
 from edgecache.upstream.endpoint import Endpoint, WireRequest
@@ -15,15 +15,15 @@ from edgecache.upstream.exchange import BegunExchange, Exchange, PlannedAnswer
 from edgecache.upstream.origin_counters import OriginCounters
 from edgecache.upstream.origin_guard import OriginGuard
 from edgecache.upstream.origin_request import HeadTemplate
-from edgecache.upstream.pool import Pool
+from edgecache.upstream.pool import EndpointPool, Pool
 
 
 class OriginPlan:
     """One way to one origin; `guard_of` gives the origin's guard, as it is then."""
 
     __slots__ = (
-        "_counted", "_endpoint", "_guard_of", "_outgoing", "_pool", "_template", "_where",
-        "head_limits", "origin",
+        "_connections", "_counted", "_endpoint", "_guard_of", "_outgoing", "_pool", "_template",
+        "_where", "head_limits", "origin",
     )  # fmt: skip
 
     def __init__(
@@ -38,9 +38,8 @@ class OriginPlan:
         self._template = template
         self._guard_of = guard_of
         self._counted = counted
-        self._outgoing: Mapping[bytes, WireRequest] = {
-            method: WireRequest(method, b"", None, template.timeouts) for method in (b"GET",)
-        }
+        self._outgoing = WireRequest(b"GET", b"", None, template.timeouts)
+        self._connections: EndpointPool | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -55,16 +54,20 @@ class OriginPlan:
 
         `mark`: see store.invalidation.
         """
-        guard = self._guard_of()
+        guard, connections = self._guard_of(), self._connections
         if guard.is_open:
             return None
-        connection = self._pool.idle_connection(self._endpoint, "")
+        if connections is None or not connections.places:
+            connections = self._connections = self._pool.connections_of(self._endpoint)
+        if connections is None or not connections.idle:
+            return None
+        connection = self._pool.idle_of(connections, "")
         if connection is None:
             return None
         guard.begin()
-        exchange = Exchange(self._outgoing[b"GET"], None, now, planned)
+        exchange = Exchange(self._outgoing, None, now, planned)
         exchange.uploaded = True
-        begun = BegunExchange(connection, exchange, mark, self._counted.clock())
+        begun = BegunExchange(connection, exchange, mark, self._counted.clock(), guard)
         connection.begin(exchange, self._template.plain(target, request_id, peer))
         return begun
 
@@ -73,5 +76,6 @@ class OriginPlan:
         connection, exchange = begun.connection, begun.take()
         exchange.reusable = reusable
         connection.conclude(exchange)
-        self._guard_of().answered()
+        if begun.guard is not None:
+            begun.guard.answered()
         self._counted.answered(self._where, status, begun.asked_at)

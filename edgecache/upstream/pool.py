@@ -210,8 +210,14 @@ class Pool:
     def idle_connection(self, endpoint: Endpoint, name: str) -> UpstreamConnection | None:
         """An idle connection that is usable and asked for this name, or None; it rests no more."""
         pool = None if self._closed else self._pools.get(endpoint)
-        if pool is None:
-            return None
+        return None if pool is None else self.idle_of(pool, name)
+
+    def connections_of(self, endpoint: Endpoint) -> EndpointPool | None:
+        """The connections of an endpoint, which are other ones once `places` of these is 0."""
+        return None if self._closed else self._pools.get(endpoint)
+
+    def idle_of(self, pool: EndpointPool, name: str) -> UpstreamConnection | None:
+        """As `idle_connection`, of those of an endpoint."""
         for index in range(len(pool.idle) - 1, -1, -1):
             if pool.idle[index].server_name == name:
                 connection = pool.idle.pop(index)

@@ -53,17 +53,17 @@ _UNUSUAL = frozenset(
 class MissPlan:
     """How what is missed on one route is fetched and answered for one block of fields."""
 
-    __slots__ = ("_asked", "_frontend", "_lines", "_templates", "fetch", "route", "summary")
+    __slots__ = ("_asked", "_lines", "_listener", "_templates", "fetch", "route", "summary")
 
     def __init__(
         self, fetch: FetchPlan, asked: tuple[Request, Route], summary: RequestSummary,
-        frontend: ViewerFrontend, lines: ResponseLines,
+        listener: Listener, lines: ResponseLines,
     ) -> None:  # fmt: skip
         self.fetch = fetch
         self.route = asked[1]
         self.summary = summary
         self._asked = asked
-        self._frontend = frontend
+        self._listener = listener
         self._lines = lines
         self._templates: dict[tuple[bytes, ...], ReplyTemplate | None] = {}
 
@@ -81,7 +81,7 @@ class MissPlan:
         try:
             return self._templates[form]
         except KeyError:
-            made = reply_template(self.fetch, lines, self._asked, self._frontend)
+            made = reply_template(self.fetch, lines, self._asked, self.summary, self._listener)
         if len(self._templates) >= TEMPLATES_MAX:
             del self._templates[next(iter(self._templates))]
         self._templates[form] = made
@@ -173,7 +173,7 @@ class MissPlans:
         fetch = frontend.tier.plan(errand)
         if site is None or fetch is None:
             return
-        plan = MissPlan(fetch, (errand.request, errand.route), summary, frontend, self._lines)
+        plan = MissPlan(fetch, (errand.request, errand.route), summary, listener, self._lines)
         only = errand.route if len(site.behaviors) == 1 and not site.private else None
         known = self._blocks.get(block)
         if known is None or known.session is not connection.session:

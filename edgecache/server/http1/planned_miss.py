@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from edgecache.cache.fetch_plan import BegunFetch
-from edgecache.cache.outcome import Errand, FetchErrand, Outcome, Refusal
+from edgecache.cache.outcome import CacheResult, Errand, FetchErrand, Outcome, Refusal
 from edgecache.http.message import OriginRecord, Response
 from edgecache.server.http1.stream import Http1Stream
 from edgecache.server.request_log import RequestOutcome, RequestSummary
@@ -132,18 +132,36 @@ class PlannedMiss:
     ) -> None:  # fmt: skip
         """Count and log what was answered; `sizes` are those of head and body."""
         (begun, entry, asked_at), connection, plan = came, self._connection, self._plan
-        outcome = template.judged.outcome
+        outcome, log = template.judged.outcome, connection.listener.request_log
+        taken_s = now - connection.began
+        if not log.extended:
+            self._count(template, sum(sizes), taken_s)
+            start = log.line_start(now, sum(sizes))
+            asked = self._target, self._id, self._received
+            by = connection.address, connection.port
+            log.keep(template.log_line(start, by, asked, taken_s, sizes[1]))
+            return
         record = OriginRecord(
             plan.fetch.origin.origin, template.status, asked_at, max(asked_at, now)
         )
         record.ended_at = record.head_at
-        taken_s = now - connection.began
         told = RequestOutcome(
             outcome.status, outcome.result, sum(sizes), template.logged, outcome.trace.detail,
             taken_s, sizes[1], plan.route, outcome.trace.why or "", record, None, begun.key, entry,
         )  # fmt: skip
-        log = connection.listener.request_log
         log.tell(self._summary(), told, connection.client, self._id, now, taken_s)
+
+    def _count(self, template: ReplyTemplate, sent: int, taken_s: float) -> None:
+        """Count what was answered, as `RequestLog.tell` does."""
+        counters, plan = self._connection.listener.request_log.counters, self._plan
+        site = counters.distributions[plan.summary.distribution]
+        site.statuses[template.status // 100] += 1
+        site.bytes_in += self._received
+        of_result = site.behaviors[plan.route.behavior.path_pattern][template.result]
+        of_result.bytes_out += sent
+        of_result.time_taken.observe(taken_s)
+        if template.result is CacheResult.MISS:
+            counters.miss_first_byte.observe(taken_s)
 
 
 class PlannedResponseWriter(ResponseWriter):

@@ -10,14 +10,14 @@ again.
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult
-from edgecache.cache.outcome import CacheResult, FetchErrand, Outcome, from_reply
-from edgecache.cache.store_response import STORED, from_whole
+from edgecache.cache.outcome import FetchErrand, Outcome, from_reply
+from edgecache.cache.store_response import STORED, from_whole, result_of
 from edgecache.http.message import Fields, Response, end_to_end, first_value
 from edgecache.rules.caching.compression import compressible, may_compress
 from edgecache.rules.caching.entry_update import FetchContext, UpdatedEntry, is_for_one, update_of
@@ -28,14 +28,20 @@ from edgecache.rules.caching.storability import passable_fields
 from edgecache.rules.reasons import MissReason
 from edgecache.store.entry import Entry
 from edgecache.upstream.exchange import BegunExchange, PlannedAnswer
-from edgecache.upstream.interface import Call, PlanningUpstream, Reply, WholeBody
+from edgecache.upstream.interface import (
+    Call,
+    PlanningUpstream,
+    Reply,
+    UpstreamPlan,
+    WholeBody,
+)
+from edgecache.upstream.peer.heads import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edgecache.cache.fetch import Fetcher
     from edgecache.cache.tier import Tier
-    from edgecache.upstream.origin_plan import OriginPlan
 
 ABANDONED = FlightResult(FlightEnd.ABANDONED)
 UNCACHEABLE = FlightResult(FlightEnd.UNCACHEABLE)
@@ -67,18 +73,33 @@ class JudgedReply(Struct, frozen=True):
     kept: UpdatedEntry | None
     for_one: bool  # the next answers will be for one alone, too
     stored_fields: Callable[[Sequence[tuple[bytes, bytes]]], Fields]
+    told_result: str = ""  # by an inner tier
+    mark_at: int = -1  # which of the fields has that one's mark; -1: an origin has none
+
+
+class ReceivedReply(NamedTuple):
+    """A whole answer: its head's parts, when it was asked for and came (epoch seconds), its body,
+    and whether the connection it came by may be used again.
+    """
+
+    status: int
+    reason: bytes
+    fields: Sequence[tuple[bytes, bytes]]
+    times: tuple[float, float]
+    body: bytes
+    reusable: bool
 
 
 class FetchPlan:
     """How requests like that of one errand are fetched."""
 
-    __slots__ = ("_errand", "_fetcher", "_keys", "_tier", "origin")
+    __slots__ = ("_errand", "_fetcher", "_keys", "_tier", "upstream")
 
     def __init__(
-        self, tier: Tier, fetcher: Fetcher, errand: FetchErrand, origin: OriginPlan,
+        self, tier: Tier, fetcher: Fetcher, errand: FetchErrand, upstream: UpstreamPlan,
         keys: tuple[KeyTemplate | None, KeyTemplate | None],
     ) -> None:  # fmt: skip
-        self.origin = origin
+        self.upstream = upstream
         self._tier = tier
         self._fetcher = fetcher
         self._errand = errand
@@ -87,7 +108,7 @@ class FetchPlan:
     @property
     def size_bytes(self) -> int:
         """About what it takes, beside the block of fields it is of."""
-        return self.origin.size_bytes + sum(len(one.end) for one in self._keys if one is not None)
+        return self.upstream.size_bytes + sum(len(one.end) for one in self._keys if one is not None)
 
     def begin(
         self, target: tuple[bytes, bytes | None], request_id: bytes, peer: bytes,
@@ -108,12 +129,13 @@ class FetchPlan:
         ):
             return None
         sent = keys.target(*target)
-        exchange = self.origin.begin(sent, request_id, peer, planned, now, marks.last)
+        mark = max(marks.last, self._errand.request.mark)
+        exchange = self.upstream.begin(sent, request_id, peer, planned, now, mark)
         if exchange is None:
             return None
         world.counters.misses[MissReason.ABSENT] += 1
         world.counters.upstream_requests += 1
-        flight = flights.open(key, marks.last)
+        flight = flights.open(key, mark)
         flight.since = tier.filtered.writes.last
         return BegunFetch(key, flight, exchange)
 
@@ -129,6 +151,7 @@ class FetchPlan:
     def abandon(self, begun: BegunFetch) -> None:
         """Who asked has left: the origin's answer is not read, and another may lead."""
         exchange = begun.exchange
+        self.upstream.released(exchange)
         if exchange.waits:
             exchange.take()
             exchange.connection.abandon()
@@ -143,6 +166,10 @@ class FetchPlan:
         request, route = errand.request, errand.route
         received = head.fields
         names = {name for name, _ in received}
+        taken = self.upstream.received(head)
+        if taken is None:
+            return None
+        head, result = taken
         if head.status < 200 or head.status >= 500 or head.status in _OF_NO_PLAN:
             return None
         if b"date" not in names or not names.isdisjoint(_FIELDS_OF_NO_PLAN):
@@ -150,44 +177,51 @@ class FetchPlan:
         head = replace(head, fields=passable_fields(end_to_end(head.fields), route))
         if first_value(head.fields, b"date") is None:
             return None
-        if route.behavior.compress and may_compress(request, route) and compressible(head):
+        codes = not result and route.behavior.compress and may_compress(request, route)
+        if codes and compressible(head):
             return None
-        update = update_of(FetchContext(request, route), head, None)
+        update = update_of(FetchContext(request, route, by_tier=bool(result)), head, None)
+        reply = Reply(head, WholeBody(b"-"), result)
+        mark_at = next((n for n, field in enumerate(received) if field[0] == MARK), -1)
+        told = (result, mark_at if result else -1)
         if update.kept is None:
             assert update.refused is not None
-            reply = Reply(head, WholeBody(b"-"))
-            outcome = from_reply(reply, errand, 0.0, CacheResult.MISS)
+            outcome = from_reply(reply, errand, 0.0, result_of(reply))
             outcome.not_stored = update.refused
-            return JudgedReply(outcome, None, is_for_one(request, head, update.refused), tuple)
+            for_one = is_for_one(request, head, update.refused)
+            return JudgedReply(outcome, None, for_one, tuple, *told)
         kept = update.kept
         places = [received.index(field) for field in kept.head.fields if field in received]
         if len(places) != len(kept.head.fields) or len(places) < 2:
             return None
         entry = Entry(errand.key, kept.head, b"-", kept.selected, tags=kept.tags)
         outcome = from_whole(entry, errand, 0.0, head)
-        return JudgedReply(outcome, kept, False, itemgetter(*places))
+        outcome.result = result_of(reply)
+        return JudgedReply(outcome, kept, False, itemgetter(*places), *told)
 
     def fits(self, size: int) -> bool:
         """Whether an object of so many bytes is stored whole."""
         world = self._tier.world
         return size <= world.object_bytes_max and size <= world.block_bytes
 
-    def conclude(
-        self, begun: BegunFetch, judged: JudgedReply, head: Response, body: bytes, reusable: bool
-    ) -> Entry | None:
+    def conclude(self, begun: BegunFetch, judged: JudgedReply, came: ReceivedReply) -> Entry | None:
         """The answer came, whole: store it if that may be, and let everybody know.
 
         Gives what is stored of it, or was to be.
         """
         tier, fetcher, flight = self._tier, self._fetcher, begun.flight
         mark, kept = begun.exchange.mark, judged.kept
-        self.origin.answered(begun.exchange, head.status, reusable=reusable)
+        self.upstream.answered(begun.exchange, came.status, reusable=came.reusable)
         fetcher.has_answered(begun.key, for_one=judged.for_one, kept=kept is not None)
         if kept is None:
             tier.flights.land(flight, UNCACHEABLE)
             return None
         tier.flights.close(flight)
-        entry = Entry(begun.key, head, body, kept.selected, mark=mark, tags=kept.tags)
+        if judged.mark_at >= 0:
+            mark = min(mark, tier.world.marks.read(came.fields[judged.mark_at][1]))
+        fields = judged.stored_fields(came.fields)
+        head = Response(came.status, came.reason, fields, *came.times)
+        entry = Entry(begun.key, head, came.body, kept.selected, mark=mark, tags=kept.tags)
         fetcher.storer.keep(entry, self._errand.route, flight.since)
         tier.flights.land(flight, STORED)
         return entry
@@ -212,5 +246,5 @@ def fetch_plan(tier: Tier, fetcher: Fetcher, errand: FetchErrand) -> FetchPlan |
         assert template.key(request.path, request.query) == errand.key
     asked = replace(request, id=request.id or b"-")  # every request has one by then
     call = Call(forwarded(asked, route, cacheable=True), route)
-    origin = upstream.plan(call)
-    return None if origin is None else FetchPlan(tier, fetcher, errand, origin, keys)
+    way = upstream.plan(call)
+    return None if way is None else FetchPlan(tier, fetcher, errand, way, keys)

@@ -15,14 +15,17 @@ from edgecache.http.message import BadMessage, HeadLimits, Response
 
 NEUTRAL = frozenset(
     {b"content-length", b"date", b"etag", b"last-modified", b"content-disposition"}
+    | {b"age", b"cache-status"}
     | {b"x-request-id", b"x-amz-request-id", b"x-amz-id-2", b"x-amz-version-id", b"x-runtime"}
 )
-"""Dates and lengths are judged where they are used; of the others rules have nothing to say."""
+"""Dates, ages, lengths are judged where they are used; of the others rules have nothing to say."""
+SAMPLE_AGE = b"1234567890"  # a number, as others are no Age
 LINES_MAX = 1_024  # origins choose them
 LINE_BYTES_MAX = 512
 _LINE_OVERHEAD_BYTES = 400  # of one with its parts and its place
 _MEMBERS_MAX = 12  # of a list: more of them are bounded for a whole head
 _LENGTH = re.compile(rb"[0-9]{1,18}")
+_AGE = re.compile(rb"0|[1-9][0-9]{0,8}")
 # As the reader of heads has it.
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 _LIMITS = HeadLimits()
@@ -83,6 +86,8 @@ class ResponseLines:
         name, value = match[1].lower(), match[2].rstrip(b" \t")
         if name not in NEUTRAL:
             return self._keep(self._known, text, ResponseLine((name, value), text))
+        if name == b"age" and _AGE.fullmatch(value) is None:
+            return self._keep(self._known, text, ResponseLine((name, value), text))
         length = -1
         if name == b"content-length":
             if _LENGTH.fullmatch(value) is None:
@@ -103,10 +108,11 @@ class ResponseLines:
 
 def sample_of(lines: list[ResponseLine], limits: HeadLimits) -> tuple[Response, int] | None:
     """A response of the form of `lines`, with its minor version: values of neutral fields are NUL,
-    their place in the head, NUL. None where one of those comes twice.
+    their place in the head, NUL; but for SAMPLE_AGE. None where one of those comes twice.
     """
+    names = [line.field[0] for line in lines]
     neutral = [line.field[0] for line in lines if line.form[:1] == b"\0"]
-    if len(set(neutral)) != len(neutral):
+    if any(names.count(name) > 1 for name in neutral):
         return None
     text = b"\r\n".join([lines[0].form, *[b"%b: %b" % line.field for line in lines[1:]]])
     try:
@@ -114,8 +120,12 @@ def sample_of(lines: list[ResponseLine], limits: HeadLimits) -> tuple[Response, 
     except BadMessage:
         return None
     fields = [
-        (field[0], b"\0%d\0" % place) if lines[place].form[:1] == b"\0" else field
+        (field[0], _sample_value(field[0], place)) if lines[place].form[:1] == b"\0" else field
         for place, field in enumerate(response.fields, 1)
     ]
     head = Response(response.status, response.reason, tuple(fields))
     return head, minor
+
+
+def _sample_value(name: bytes, place: int) -> bytes:
+    return SAMPLE_AGE if name == b"age" else b"\0%d\0" % place

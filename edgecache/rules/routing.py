@@ -281,7 +281,7 @@ def matched_route(site: Site, path: bytes) -> Route | None:
     every = readings(path)
     if every is None:
         return None
-    if len(every) == 1 and path != b"/":  # as most: nobody reads anything else in it
+    if every == (path,) and path != b"/":  # as most: nobody reads anything else in it
         return _first(site, path)
     found = [_first(site, reading) for reading in every]
     root = site.distribution.default_root_object

@@ -66,7 +66,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.paused_at: float | None = None  # while nobody reads its answer, by the loop's clock
         self._waits_turn = False  # what was read is taken in further in a later turn of the loop
         self._drained: asyncio.Future[None] | None = None
-        self._deadline = Deadline(self._loop, self._late)
+        self._deadline = Deadline(self._loop, self.late)
 
     # For the pool.
 
@@ -376,7 +376,8 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.arrived.exception()  # marks it seen, should its waiter be cancelled meanwhile
         self._transport.abort()
 
-    def _late(self) -> None:
+    def late(self) -> None:
+        """The time it had is over."""
         if self._exchange is not None:
             self._fail(Fault.RESPONSE_TIMEOUT)
         else:

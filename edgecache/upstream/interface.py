@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from edgecache.http.message import Fields, Request, Response
+from edgecache.http.message import Fields, HeadLimits, Request, Response
 from edgecache.rules.routing import Route
 
 if TYPE_CHECKING:
-    from edgecache.upstream.exchange import BegunExchange
-    from edgecache.upstream.origin_plan import OriginPlan
+    from edgecache.upstream.exchange import BegunExchange, PlannedAnswer
 
 
 class Body(Protocol):
@@ -82,11 +81,52 @@ class Upstream(Protocol):
         ...
 
 
+class UpstreamPlan(Protocol):
+    """How an upstream is asked by calls that differ in target, id and client's address alone."""
+
+    @property
+    def head_limits(self) -> HeadLimits:
+        """Bounds of its answers' heads."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """The id of the origin, as the log has it; `regional`: the cache before it."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes."""
+        ...
+
+    def begin(
+        self, target: bytes, request_id: bytes, peer: bytes, planned: PlannedAnswer,
+        now: float, mark: int,
+    ) -> BegunExchange | None:  # fmt: skip
+        """Ask, if that can be done at once; `planned` has the answer.
+
+        `mark`: see store.invalidation.
+        """
+        ...
+
+    def received(self, head: Response) -> tuple[Response, str] | None:
+        """An answer as a `Reply` has it, and that one's `result`; None: it is for a call."""
+        ...
+
+    def released(self, begun: BegunExchange) -> None:
+        """It is waited for by a call from now on, or by nobody."""
+        ...
+
+    def answered(self, begun: BegunExchange, status: int, *, reusable: bool) -> None:
+        """The whole answer came in one piece and was taken: the exchange is over."""
+        ...
+
+
 @runtime_checkable
 class PlanningUpstream(Protocol):
     """An upstream that may know beforehand how it asks."""
 
-    def plan(self, call: Call) -> OriginPlan | None:
+    def plan(self, call: Call) -> UpstreamPlan | None:
         """How calls are asked that differ from `call` in target, id and client's address alone.
 
         None: that is to be worked out for each.

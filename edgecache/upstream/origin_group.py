@@ -19,8 +19,7 @@ from edgecache.http.message import Request
 from edgecache.observe.counters import Counters
 from edgecache.rules.routing import ORIGIN_EVENTS, Route
 from edgecache.upstream.faults import OF_LAMBDA, Fault, UpstreamError
-from edgecache.upstream.interface import Call, PlanningUpstream, Reply, Upstream
-from edgecache.upstream.origin_plan import OriginPlan
+from edgecache.upstream.interface import Call, PlanningUpstream, Reply, Upstream, UpstreamPlan
 
 CONNECTION_FAILED = 503  # the status a failed connection counts as, after its last attempt
 RESPONSE_LATE = 504  # and a response that did not come in time
@@ -114,7 +113,7 @@ class GroupUpstream:
             return origins.fetch(call)
         return self._in_turn(call, group)
 
-    def plan(self, call: Call) -> OriginPlan | None:
+    def plan(self, call: Call) -> UpstreamPlan | None:
         """See PlanningUpstream: of a route with one origin, without functions."""
         route = call.route
         if route.behavior.maintenance.enabled or route.group is not None or route.lambdas:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgecache.http.message import HeadLimits
+from edgecache.http.message import HeadLimits, Response
 from edgecache.upstream.endpoint import Endpoint, WireRequest
 from edgecache.upstream.exchange import BegunExchange, Exchange, PlannedAnswer
 from edgecache.upstream.origin_counters import OriginCounters
@@ -70,6 +70,13 @@ class OriginPlan:
         begun = BegunExchange(connection, exchange, mark, self._counted.clock(), guard)
         connection.begin(exchange, self._template.plain(target, request_id, peer))
         return begun
+
+    def received(self, head: Response) -> tuple[Response, str]:
+        """An answer as it is: origins say nothing of how they came by it."""
+        return head, ""
+
+    def released(self, begun: BegunExchange) -> None:
+        """It is waited for by a call from now on, or by nobody."""
 
     def answered(self, begun: BegunExchange, status: int, *, reusable: bool) -> None:
         """The whole answer came in one piece and was taken: the exchange is over."""

@@ -12,7 +12,14 @@ from hashlib import sha1
 from typing import Protocol
 
 from edgecache.rules.viewer.access import asks_for_websocket, is_grpc_call
-from edgecache.upstream.interface import Body, Call, Reply, Upstream
+from edgecache.upstream.interface import (
+    Body,
+    Call,
+    PlanningUpstream,
+    Reply,
+    Upstream,
+    UpstreamPlan,
+)
 from edgecache.upstream.response import ResponseBody
 
 TUNNEL_BYTES_MAX = 65_536  # waiting each way, as asyncio's own high-water mark for writing
@@ -152,6 +159,12 @@ class TunnelsDirect:
     def __init__(self, inner: Upstream, direct: Upstream) -> None:
         self.inner = inner  # which regional caches there are may change
         self._direct = direct
+
+    def plan(self, call: Call) -> UpstreamPlan | None:
+        """See PlanningUpstream: of what is to be stored."""
+        if asks_for_websocket(call.request) or is_grpc_call(call.request, call.route):
+            return None
+        return self.inner.plan(call) if isinstance(self.inner, PlanningUpstream) else None
 
     async def fetch(self, call: Call) -> Reply:
         """The response of whichever is to be asked."""

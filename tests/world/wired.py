@@ -15,26 +15,33 @@ from typing import Any
 
 from edgecache.cache.environment import TierEnvironment
 from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend
+from edgecache.cache.peer_frontend import PeerFrontend
 from edgecache.cache.tier import Tier
 from edgecache.config.model import MIB, Config
 from edgecache.observe.access_log import AccessLog
 from edgecache.observe.counters import Counters
-from edgecache.rules.routing import compile_routes
+from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache import HeadCache
 from edgecache.server.http1.miss_plans import MissPlans
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestLog
-from edgecache.server.request_tracing import RequestIds
+from edgecache.server.request_tracing import OF_TIERS, RequestIds, RequestTracing
 from edgecache.store.invalidation import InvalidationState
 from edgecache.store.memory import MemoryStore
 from edgecache.store.memory_account import MemoryAccount
+from edgecache.testing.in_process_nodes import REGIONAL_ENDPOINT
 from edgecache.testing.memory_network import MemoryNetwork, MemoryTransport, connect
 from edgecache.testing.virtual_loop import VirtualLoop
+from edgecache.upstream.endpoint import Endpoint
+from edgecache.upstream.interface import Upstream
 from edgecache.upstream.origin import OriginUpstream
 from edgecache.upstream.origin_counters import OriginCounters
 from edgecache.upstream.origin_group import GroupUpstream
+from edgecache.upstream.peer.peer import PeerUpstream
 from edgecache.upstream.pool import Pool
+from edgecache.upstream.tunnel import TunnelsDirect
+from tests.world.credentials import signer, verifier
 from tests.world.records import joined
 
 BEGAN = 1_800_000_000.0
@@ -102,10 +109,14 @@ class WiredViewer(asyncio.Protocol):
 class WiredEdge:
     """An edge with its parts; `plans`: whether misses are planned, `memo`: hits remembered."""
 
+    regional: Tier
+    inner: Listener  # of that
+
     def __init__(
         self, config: Config, answer: Answer, *, plans: bool = True, memo: bool = True,
-        world: FrontendEnvironment | None = None, extended: bool = False,
+        world: FrontendEnvironment | None = None, extended: bool = False, peered: bool = False,
     ) -> None:  # fmt: skip
+        self.peered = peered  # with a regional cache between the edge and the origin
         self.loop = VirtualLoop()
         self.answer = answer
         self.heard: list[bytes] = []
@@ -119,6 +130,8 @@ class WiredEdge:
         self.account = MemoryAccount(64 * MIB)
         self.listener = self.loop.inside(lambda: self._listener(config, world))
         self.listener.request_log.extended = extended
+        if peered:
+            self.inner.request_log.extended = extended
         if memo:
             self.listener.head_cache = HeadCache()
         self.plans = MissPlans()
@@ -129,22 +142,47 @@ class WiredEdge:
         return BEGAN + self.loop.now
 
     def _listener(self, config: Config, world: FrontendEnvironment | None) -> Listener:
-        network = MemoryNetwork(self.loop, lambda _: lambda: WiredOrigin(self))
-        self.pool = Pool(network, self.clock)
+        self.pool = Pool(MemoryNetwork(self.loop, self._find), self.clock)
         counted = OriginCounters(self.counters, lambda: self.loop.now)
         origins = OriginUpstream(self.pool, counted=counted, clock=self.clock)
-        groups = GroupUpstream(origins, self.clock, self.counters)
-        environment = TierEnvironment(
-            self.clock, self.loop.create_task, self.counters, 8 * MIB, 100, self.marks,
-            account=self.account,
-        )  # fmt: skip
-        store = MemoryStore(32 * MIB, account=self.account)
-        self.tier = Tier("LHR50", store, groups, environment)
-        front = ViewerFrontend(self.tier, compile_routes(config), config.brand, world)
+        upstream: Upstream = GroupUpstream(origins, self.clock, self.counters)
+        table = compile_routes(config)
+        if self.peered:
+            self._inner(config, table, upstream)
+            sign, fallback = signer("edge-LHR50-1", "regional", self.clock).sign, None
+            peer = PeerUpstream(self.pool, REGIONAL_ENDPOINT, sign, fallback, self.marks)
+            upstream = TunnelsDirect(peer, upstream)
+        self.tier = self._tier("LHR50", upstream)
+        front = ViewerFrontend(self.tier, table, config.brand, world)
         return Listener(
             front, config.limits, self.clock, RequestIds(Random(SEED).randbytes),
             RequestLog("LHR50", self.counters, self.access_log), config.brand,
         )  # fmt: skip
+
+    def _inner(self, config: Config, table: RouteTable, upstream: Upstream) -> None:
+        """The regional cache between."""
+        self.regional = self._tier("regional", upstream)
+        admitted = verifier("regional", self.clock)
+        front = PeerFrontend(self.regional, table, admitted.sender)
+        random_bytes = Random(SEED + 1).randbytes
+        log = RequestLog("regional", self.counters, self.access_log)
+        self.inner = Listener(
+            front, config.limits, self.clock, RequestIds(random_bytes), log, config.brand,
+            tracing=RequestTracing(OF_TIERS, random_bytes),
+        )  # fmt: skip
+
+    def _tier(self, name: str, upstream: Upstream) -> Tier:
+        environment = TierEnvironment(
+            self.clock, self.loop.create_task, self.counters, 8 * MIB, 100, self.marks,
+            account=self.account,
+        )  # fmt: skip
+        return Tier(name, MemoryStore(32 * MIB, account=self.account), upstream, environment)
+
+    def _find(self, endpoint: Endpoint) -> Callable[[], asyncio.Protocol]:
+        if endpoint.host != REGIONAL_ENDPOINT.host:
+            return lambda: WiredOrigin(self)
+        settings = SimpleNamespace(loaded_app=SimpleNamespace(listener=self.inner))
+        return lambda: ViewerConnection(settings, self.state, {}, self.loop)
 
     def viewer(self, address: tuple[str, int] = ("192.0.2.1", 40_000)) -> WiredViewer:
         """A viewer connects."""
@@ -195,10 +233,12 @@ class WiredEdge:
         self.loop.inside(whole)
         assert not self.state.tasks, self.state.tasks
         assert len(self.tier.flights) == 0
-        errands = self.listener.connections.errands
-        assert (errands.total, len(errands)) == (0, 0)
-        self.tier.store.check()
-        self.listener.sweep()
+        for listener in (self.listener, self.inner) if self.peered else (self.listener,):
+            errands = listener.connections.errands
+            assert (errands.total, len(errands)) == (0, 0)
+            assert len(listener.frontend.tier.flights) == 0
+            listener.frontend.tier.store.check()
+            listener.sweep()
         self.account.check()
         self.loop.close()
         assert not self.loop.failures, self.loop.failures

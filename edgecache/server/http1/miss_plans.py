@@ -69,7 +69,7 @@ class MissPlan:
 
     def lines_of(self, head: bytes) -> list[ResponseLine] | None:
         """The lines of a response's head; None: it is to be read as a whole."""
-        limits = self.fetch.origin.head_limits
+        limits = self.fetch.upstream.head_limits
         if len(head) + 4 > limits.head_bytes_max:
             return None
         lines = self._lines.read(head)

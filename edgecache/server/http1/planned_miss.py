@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from edgecache.cache.fetch_plan import BegunFetch
+from edgecache.cache.fetch_plan import BegunFetch, ReceivedReply
 from edgecache.cache.outcome import CacheResult, Errand, FetchErrand, Outcome, Refusal
-from edgecache.http.message import OriginRecord, Response
+from edgecache.http.message import OriginRecord
 from edgecache.server.http1.stream import Http1Stream
 from edgecache.server.request_log import RequestOutcome, RequestSummary
 from edgecache.server.response_writer import ResponseWriter
@@ -68,7 +68,9 @@ class PlannedMiss:
         self._plan.fetch.abandon(begun)
         connection.listener.connections.errands.give_back(connection.network)
         errand = self._plan.fetch.errand(begun, self._target, connection.client)
-        self._writer(Http1Stream(connection, errand.request)).record_left(errand, asked_at)
+        self._writer(Http1Stream(connection, errand.request)).record_left(
+            errand, self._plan.fetch.upstream.origin, asked_at
+        )
 
     # For the connection to upstream.
 
@@ -90,14 +92,14 @@ class PlannedMiss:
         self._begun = None
         listener = connection.listener
         now = listener.clock()
-        judged = template.judged
-        fields = judged.stored_fields([line.field for line in lines[1:]])
-        head = Response(template.status, template.reason, fields, exchange.requested_at, now)
-        body = data[end + 4 :]
-        entry = plan.fetch.conclude(begun, judged, head, body, template.reusable)
+        came = ReceivedReply(
+            template.status, template.reason, [line.field for line in lines[1:]],
+            (exchange.requested_at, now), data[end + 4 :], template.reusable,
+        )  # fmt: skip
+        entry = plan.fetch.conclude(begun, template.judged, came)
         listener.connections.errands.give_back(connection.network)
         sent = template.head(lines, self._id, length)
-        connection.outgoing.write(sent, body)
+        connection.outgoing.write(sent, came.body)
         self._tell(template, (begun, entry, exchange.requested_at), (len(sent), length), now)
         connection.answered()
         return True
@@ -108,10 +110,12 @@ class PlannedMiss:
         assert begun is not None, "an exchange is concluded or handed over, once"
         self._begun = None
         arrived: asyncio.Future[Reply] = connection.loop.create_future()
-        errand = self._plan.fetch.errand(begun, self._target, connection.client)
+        plan = self._plan.fetch
+        plan.upstream.released(begun.exchange)
+        errand = plan.errand(begun, self._target, connection.client)
         stream = Http1Stream(connection, errand.request)
         writer = self._writer(stream)
-        writer.origin.begin(self._plan.route.origin.id, exchange.requested_at)
+        writer.origin.begin(plan.upstream.origin, exchange.requested_at)
         exchange.outgoing = replace(
             exchange.outgoing, on_interim=writer.send_interim, record=writer.origin
         )
@@ -142,9 +146,9 @@ class PlannedMiss:
             log.keep(template.log_line(start, by, asked, taken_s, sizes[1]))
             return
         record = OriginRecord(
-            plan.fetch.origin.origin, template.status, asked_at, max(asked_at, now)
+            plan.fetch.upstream.origin, template.status, asked_at, max(asked_at, now)
         )
-        record.ended_at = record.head_at
+        record.ended_at, record.result = record.head_at, template.judged.told_result
         told = RequestOutcome(
             outcome.status, outcome.result, sum(sizes), template.logged, outcome.trace.detail,
             taken_s, sizes[1], plan.route, outcome.trace.why or "", record, None, begun.key, entry,
@@ -169,10 +173,10 @@ class PlannedResponseWriter(ResponseWriter):
 
     __slots__ = ()
 
-    def record_left(self, errand: FetchErrand, asked_at: float) -> None:
-        """The viewer left before there was an answer to what was asked then (epoch seconds)."""
+    def record_left(self, errand: FetchErrand, origin: str, asked_at: float) -> None:
+        """The viewer left before `origin` answered what was asked then (epoch seconds)."""
         self._route, self._key = errand.route, errand.key
-        self.origin.begin(errand.route.origin.id, asked_at)
+        self.origin.begin(origin, asked_at)
         self._record_left(errand)
 
     async def _fetch(self, errand: Errand, _body: ViewerBody | None) -> Outcome | Refusal:

@@ -16,7 +16,7 @@ from edgecache.cache.fetch_plan import FetchPlan, JudgedReply
 from edgecache.cache.outcome import CacheResult
 from edgecache.http.head import keeps_alive, response_head
 from edgecache.http.message import Fields, HeadLimits, Request
-from edgecache.http.response_lines import ResponseLine, sample_of
+from edgecache.http.response_lines import SAMPLE_AGE, ResponseLine, sample_of
 from edgecache.observe.log_record import escaped
 from edgecache.rules.routing import Route
 from edgecache.server.listener import Listener
@@ -24,6 +24,7 @@ from edgecache.server.request_log import RequestLog, RequestOutcome, RequestSumm
 
 _BLANK = re.compile(rb"\0([0-9]+)\0")
 _ID = b"\0%d\0"
+_AGE_LINE = b"\r\nAge: %b\r\n"
 
 
 class ReplyTemplate(Struct, frozen=True):
@@ -87,7 +88,7 @@ def reply_template(
 ) -> ReplyTemplate | None:  # fmt: skip
     """The template of replies of the form of `lines`; None: each is for the general path."""
     frontend, log = listener.frontend, listener.request_log
-    limits: HeadLimits = plan.origin.head_limits
+    limits: HeadLimits = plan.upstream.head_limits
     sample = sample_of(lines, limits)
     length_at = next((n for n, one in enumerate(lines) if one.length >= 0), 0)
     if sample is None or not length_at:
@@ -99,7 +100,11 @@ def reply_template(
     outcome, id_place = judged.outcome, len(lines)
     fields = frontend.dressed(outcome, _ID % id_place, asked, 0.0)
     framed = (*fields, (b"content-length", _ID % (id_place + 1)))
-    parts = _BLANK.split(response_head(outcome.status, outcome.reason, framed))
+    written = response_head(outcome.status, outcome.reason, framed)
+    age_at = next((n for n, one in enumerate(lines) if one.form == b"\0age"), 0)
+    if age_at:
+        written = written.replace(_AGE_LINE % SAMPLE_AGE, _AGE_LINE % (_ID % age_at))
+    parts = _BLANK.split(written)
     places = [int(place) for place in parts[1::2]]
     if places[-2:] != [id_place, id_place + 1] or outcome.status != head.status:
         return None

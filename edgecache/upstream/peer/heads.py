@@ -31,6 +31,8 @@ _CALL = re.compile(
     rb"(?:\r\nEdgecache-Amzn-Trace: ([\x21-\x7e]*))?))\r\n"
 )
 
+_HEAD = b"%b %b HTTP/1.1\r\nEdgecache-Id: %b\r\nEdgecache-Client: %b\r\n%b%b\r\n"
+
 CredentialSender = Callable[[bytes, bytes], str]
 """The process of ours that a credential and the message it signs are of; empty when of none."""
 
@@ -100,9 +102,14 @@ def peer_head(request: Request, shared: bytes) -> bytes:
     traced = b"" if request.trace is None else _trace_lines(request.trace)
     if request.amzn_trace:
         traced += b"Edgecache-Amzn-Trace: %b\r\n" % request.amzn_trace
-    return b"%b %b HTTP/1.1\r\nEdgecache-Id: %b\r\nEdgecache-Client: %b\r\n%b%b\r\n" % (
+    return _HEAD % (
         request.method, request.target, request.id, request.client[0].encode(), traced, shared,
     )  # fmt: skip
+
+
+def planned_head(target: bytes, request_id: bytes, client: bytes, shared: bytes) -> bytes:
+    """The same of a GET that is of no trace, from its parts."""
+    return _HEAD % (b"GET", target, request_id, client, b"", shared)
 
 
 def _trace_lines(trace: TraceContext) -> bytes:

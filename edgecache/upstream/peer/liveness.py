@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -26,6 +26,14 @@ PAUSE_S = 0.25  # between pings of one that is silent
 _PING = b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
+class Waiting(Protocol):
+    """Who waits for the peer: a timeout of asyncio's, or what is like it."""
+
+    def reschedule(self, when: float | None, /) -> None:
+        """Wait until then (of the loop's clock)."""
+        ...
+
+
 class PeerLiveness:
     """Whether the process at `endpoint` still answers."""
 
@@ -36,12 +44,26 @@ class PeerLiveness:
         self._looking: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None  # one for all who wait
         # Who waits, and since when there was no sign of life; in the order of that.
-        self._waiting: dict[asyncio.Timeout, float] = {}
+        self._waiting: dict[Waiting, float] = {}
         self.silent = False
 
-    async def watch(self, asking: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What `asking` gives; UpstreamError as soon as the process is found not to answer."""
-        if self.silent:
+    def enter(self, waiting: Waiting) -> None:
+        """An answer is waited for without `watch`; it is told of a moment that is over already."""
+        loop = asyncio.get_running_loop()
+        self._waiting[waiting] = loop.time()
+        if self._timer is None:
+            self._timer = loop.call_later(QUIET_S, self._look_around, loop)
+
+    def leave(self, waiting: Waiting) -> None:
+        """It is waited for no more."""
+        self._waiting.pop(waiting, None)
+
+    async def watch(self, asking: Callable[[], Coroutine[Any, Any, T]], *, sent: bool = False) -> T:
+        """What `asking` gives; UpstreamError as soon as the process is found not to answer.
+
+        `sent`: it was asked already, when it was not known to be silent.
+        """
+        if self.silent and not sent:
             raise UpstreamError(Fault.RESPONSE_TIMEOUT, self._endpoint.where, sent=False)
         patience = asyncio.timeout(None)
         loop = asyncio.get_running_loop()
@@ -72,7 +94,7 @@ class PeerLiveness:
         try:
             if not await self._beats():
                 self.silent = True
-                for patience in self._waiting:
+                for patience in list(self._waiting):
                     patience.reschedule(loop.time())
                 await self._revival()
                 self.silent = False

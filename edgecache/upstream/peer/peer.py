@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from edgecache.http.message import is_short
 from edgecache.rules.caching.key import requested_release
+from edgecache.rules.routing import Route
 from edgecache.upstream.endpoint import Endpoint, Timeouts, WireRequest
 from edgecache.upstream.faults import Fault, UpstreamError
 from edgecache.upstream.interface import Body, Call, Reply, Upstream
@@ -23,6 +24,7 @@ from edgecache.upstream.origin_group import patience_s
 from edgecache.upstream.peer import heads as peer_fields
 from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, shared_lines, signed_head
 from edgecache.upstream.peer.liveness import PeerLiveness
+from edgecache.upstream.peer.peer_plan import REGIONAL, PeerPlan
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.request_body import read_start
 
@@ -32,7 +34,6 @@ REFUSED = (
     "the regional cache refuses this edge: secrets.json holds another peer secret here than there, "
     "or the clocks differ; viewers get 502 for what is not in memory"
 )
-REGIONAL = "regional"  # in the place of an origin's id
 CONNECT_S = 2.0  # to a process of ours
 READ_S = 60.0
 MARGIN_S = 10.0  # of the peer's own, beyond what its origins may take
@@ -81,11 +82,19 @@ class PeerUpstream:
         """The peer's response; its own upstream's failure is raised as if it were ours."""
         if call.body is not None:
             call = replace(call, body=await read_start(call.body))
-        outgoing = self._outgoing(call)
+        outgoing, begun = self._outgoing(call), call.begun
         if outgoing.record is not None:
             outgoing.record.origin = REGIONAL
         try:
-            reply = await self._liveness.watch(lambda: self._pool.send(self._endpoint, outgoing))
+            if begun is not None and begun.waits:
+                sent = begun
+                reply = await self._liveness.watch(
+                    lambda: self._pool.send(self._endpoint, outgoing, sent), sent=True
+                )
+            else:
+                reply = await self._liveness.watch(
+                    lambda: self._pool.send(self._endpoint, outgoing)
+                )
         except UpstreamError as error:
             if self._fallback is None or error.fault not in GONE:
                 raise
@@ -110,17 +119,35 @@ class PeerUpstream:
         self._refused = fault is Fault.PEER
         return UpstreamError(fault, "regional")
 
-    def _outgoing(self, call: Call) -> WireRequest:
+    def plan(self, call: Call) -> PeerPlan | None:
+        """See PlanningUpstream: of a GET of no trace."""
+        request = call.request
+        if call.body is not None or request.method != b"GET":
+            return None
+        if request.trace is not None or request.amzn_trace:
+            return None
+        return PeerPlan(
+            self._pool, self._endpoint, self._liveness, self._sign,
+            lambda mark: self._shared_lines(call, mark),
+        ).waiting(_timeouts(call.route))  # fmt: skip
+
+    def _shared_lines(self, call: Call, mark: int) -> bytes:
         request = call.request
         alike = PeerTemplateKey(
             request.fields, request.authority, request.scheme, call.route.distribution.id,
-            requested_release(request, call.route), self._marks.spell(request.mark),
+            requested_release(request, call.route), self._marks.spell(mark),
             request.behavior, request.origin_change,
         )  # fmt: skip
         lines_of = shared_lines if is_short(request.fields) else shared_lines.__wrapped__
-        head = peer_head(request, lines_of(alike) + _framing_line(call.body))
-        # A tier of ours answers at once or waits for its origins as long as that may take.
-        timeouts = Timeouts(CONNECT_S, patience_s(call.route) + MARGIN_S, READ_S)
+        return lines_of(alike)
+
+    def _outgoing(self, call: Call) -> WireRequest:
+        request = call.request
+        shared = self._shared_lines(call, request.mark)
+        head, timeouts = (
+            peer_head(request, shared + _framing_line(call.body)),
+            _timeouts(call.route),
+        )
         return WireRequest(
             request.method, head, call.body, timeouts, call.on_interim, sign=self._signed,
             record=request.record,
@@ -129,6 +156,11 @@ class PeerUpstream:
     def _signed(self, head: bytes) -> bytes:
         """The head with a credential for one sending: another connection gets another."""
         return signed_head(head, self._sign)
+
+
+def _timeouts(route: Route) -> Timeouts:
+    """A tier of ours answers at once or waits for its origins as long as that may take."""
+    return Timeouts(CONNECT_S, patience_s(route) + MARGIN_S, READ_S)
 
 
 def _framing_line(body: Body | None) -> bytes:

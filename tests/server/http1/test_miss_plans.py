@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from edgecache.cache.tier import Tier
 from edgecache.config.model import Behavior, CachePolicy, Config, Distribution, Origin, Selection
 from edgecache.http.dates import format_date
 from edgecache.rules.invalidation.items import items_of
@@ -61,9 +62,11 @@ def transcript(
         "ended": {name: one.ended for name, one in viewers.items()},
         "heard": [IDS.sub(b"ID", head) for head in edge.heard],
         "log": IDS.sub(b"ID", bytes(edge.log)).split(b"\n"),
-        "stored": stored(edge),
+        "stored": stored(edge, edge.tier),
         "memory": edge.tier.store.size_bytes,
     }
+    if edge.peered:
+        told["inner"] = stored(edge, edge.regional)
     snapshot = edge.counters.snapshot()
     told["counted"] = (snapshot["totals"], snapshot["words"], snapshot["histograms"])
     for viewer in viewers.values():
@@ -72,13 +75,13 @@ def transcript(
     return told
 
 
-def stored(edge: WiredEdge) -> list[object]:
+def stored(edge: WiredEdge, tier: Tier) -> list[object]:
     """The entries of a store, and what they mean."""
     (site,) = edge.listener.frontend.table.by_id.values()
     route = site.behaviors[-1][1]
     return [
         (one.key, one.head, one.body, one.selected, one.tags, one.mark, one.assessment(route))
-        for one in sorted(edge.tier.store, key=lambda entry: entry.key)
+        for one in sorted(tier.store, key=lambda entry: entry.key)
     ]
 
 
@@ -104,9 +107,12 @@ def same(
     return told, with_plans.plans.begun
 
 
+@pytest.mark.parametrize("peered", [False, True])
 @pytest.mark.parametrize("extended", [False, True])
 @pytest.mark.parametrize("semantics", ["cloudfront", "rfc9111"])
-def test_what_is_stored_is_what_the_general_path_stores(*, semantics: str, extended: bool) -> None:
+def test_what_is_stored_is_what_the_general_path_stores(
+    *, semantics: str, extended: bool, peered: bool
+) -> None:
     def answer(head: bytes) -> list[bytes]:
         number = head.split(b" ")[1][1:]
         return [response(b"Cache-Control: max-age=60", b'ETag: "%b"' % number, body=b"x" + number)]
@@ -114,7 +120,12 @@ def test_what_is_stored_is_what_the_general_path_stores(*, semantics: str, exten
     steps = [sends("a", get(f"/{n}")) for n in range(6)]
     steps += [sends("b", get(f"/{n}")) for n in range(8)]
     told, begun = same(
-        lambda: config(semantics=semantics), answer, steps, memo=False, extended=extended
+        lambda: config(semantics=semantics),
+        answer,
+        steps,
+        memo=False,
+        extended=extended,
+        peered=peered,
     )
     assert begun == 6  # the first two teach it
     assert len(told["stored"]) == 8  # type: ignore[arg-type]
@@ -193,8 +204,9 @@ def test_any_response_cut_anywhere_comes_to_the_same(seed: int) -> None:
         left = [[response(kept)], [response(kept)], *replies]
         return lambda _: left.pop(0) if left else [response()]
 
-    one = WiredEdge(config(**scene), answers(), plans=True, extended=extended)
-    other = WiredEdge(config(**scene), answers(), plans=False, extended=extended)
+    settings: dict[str, Any] = {"extended": extended, "peered": chance.randrange(3) == 0}
+    one = WiredEdge(config(**scene), answers(), plans=True, **settings)
+    other = WiredEdge(config(**scene), answers(), plans=False, **settings)
     assert transcript(one, steps) == transcript(other, steps)
 
 
@@ -260,6 +272,7 @@ def reconfigures(edge: WiredEdge, _viewers: dict[str, WiredViewer]) -> None:
 REPLY = response(KEPT, b'ETag: "e"')
 PLAYS: dict[str, list[Step]] = {
     "one": [sends("a", get("/a")), answers(REPLY), sends("a", get("/b")), answers(REPLY)],
+    "late": [sends("a", get("/a")), waits(3), answers(REPLY), waits(2), sends("b", get("/a"))],
     "cut in the head": [sends("a", get("/a")), answers(REPLY[:40], REPLY[40:])],
     "cut in the body": [sends("a", get("/a")), answers(REPLY[:-2], REPLY[-2:])],
     "two share": [sends("a", get("/a")), sends("b", get("/a")), answers(REPLY)],
@@ -319,7 +332,10 @@ PLAYS: dict[str, list[Step]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("semantics", ["cloudfront", "rfc9111"])
+@pytest.mark.parametrize(
+    ("semantics", "peered"), [("cloudfront", False), ("rfc9111", False), ("cloudfront", True)]
+)
 @pytest.mark.parametrize("play", PLAYS)
-def test_a_play_is_the_same(play: str, semantics: str) -> None:
-    same(lambda: config(semantics=semantics), at_once, [*TAUGHT, *PLAYS[play]], extended=True)
+def test_a_play_is_the_same(*, play: str, semantics: str, peered: bool) -> None:
+    steps = [*TAUGHT, *PLAYS[play]]
+    same(lambda: config(semantics=semantics), at_once, steps, extended=True, peered=peered)

@@ -32,6 +32,8 @@ TYPES = {
     ".png": "image/png", ".ico": "image/x-icon", ".woff2": "font/woff2",
 }  # fmt: skip
 _NAME = re.compile(r"([A-Za-z0-9._-]+/)?[A-Za-z0-9_-][A-Za-z0-9._-]*")
+# Comments that tell readers of the source what a thing is: browsers need not load them.
+_DOCSTRING = re.compile(rb"^[ ]*/\*\*.*?\*/\n", re.DOTALL | re.MULTILINE)
 _HASH = re.compile(rb"\{\{hash:([A-Za-z0-9._/-]+)\}\}")
 
 POLICY = (
@@ -128,4 +130,4 @@ def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
         if path.suffix in TYPES and _NAME.fullmatch(name) and path.is_file():
             content = path.read_bytes()
             if len(content) <= FILE_BYTES_MAX:
-                yield name, content
+                yield name, _DOCSTRING.sub(b"", content) if path.suffix == ".js" else content

@@ -16,7 +16,7 @@ from edgecache.control.dashboard.page import ASSETS, PAGE_HEADERS, TYPES, PageFi
 from edgecache.control.rest.routes import starlette_routes
 from tests.control.dashboard.browser import Browsed, Browser
 
-PAGE_BYTES_MAX = 60 * 1024  # of all a browser loads, by gzip
+PAGE_BYTES_MAX = 60_000  # of all a browser loads, by gzip
 LICENCES = {"uplot.js": ["uplot"], "uplot.css": ["uplot"], "preact.js": ["htm", "preact"]}
 # What makes markup or code of text, and what the policy refuses anyhow.
 MARKUP = re.compile(
@@ -131,6 +131,14 @@ def test_the_page_is_small() -> None:
         assert file is not None
         sizes[path.name] = len(file.zipped or file.content)
     assert sum(sizes.values()) <= PAGE_BYTES_MAX, sizes
+
+
+def test_comments_for_readers_are_not_sent(tmp_path: Path) -> None:
+    text = "/** A. */\nconst a = 1; /** kept */\n\n  /**\n   * B `*`\n   */\n  a();\n// c\n"
+    (tmp_path / "a.js").write_text(text)
+    sent = PageFiles(tmp_path).find("a.js")
+    assert sent is not None
+    assert sent.content == b"const a = 1; /** kept */\n\n  a();\n// c\n"
 
 
 def test_text_never_becomes_markup_and_nothing_is_fetched_elsewhere() -> None:

@@ -26,7 +26,7 @@ class ReportAnswer(msgspec.Struct, frozen=True):
 
     `drained_caches` are the regional caches that are to be asked last, by name; `log_readers` who
     reads the logs of nodes as they come; `closed_locations` those that are away or drain, and
-    `unhealthy_checks` what records are down by, for who sends viewers to locations.
+    `unhealthy_checks` what records and origins are down by, for who chooses among them.
     """
 
     generation: int = 0

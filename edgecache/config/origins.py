@@ -39,6 +39,7 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     (`*.` for one label) in place of the name that is asked for.
     `connect_to` is where a connection is made instead of to the name and its port (a URL without a
     path, or `unix:/path`); without TLS where it says http. All else stays the origin's.
+    `health_check`: while it is not healthy, of a group the other member is asked first.
     `circuit_breaker` None: an origin that cannot be reached is left alone under "rfc9111" only.
     """
 
@@ -66,6 +67,7 @@ class Origin(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     circuit_failures: int = 20
     circuit_window_s: float = 10
     circuit_trickle_per_s: float = 2
+    health_check: str = ""
     origin_shield: OriginShield | None = None
     access: Literal["none", "identity"] = "none"
     access_identity: str = ""

@@ -67,8 +67,7 @@ from edgecache.node.reset import NodeReset
 from edgecache.node.rule_files import RuleFileWatch
 from edgecache.node.secret_watch import SecretWatch
 from edgecache.node.span_export import span_exports
-from edgecache.observe.access_log import BYTES_MAX as LOG_BYTES_MAX
-from edgecache.observe.access_log import AccessLog
+from edgecache.observe import access_log
 from edgecache.observe.counters import Counters
 from edgecache.observe.flow_log import FlowLog
 from edgecache.observe.log_record import HEADER
@@ -317,7 +316,8 @@ class NodeParts:
         )  # fmt: skip
         asked = origins if self._dev is None else MovedDates(origins, self._dev.moved_s)
         triggers = OriginTriggers(asked, self._lambdas, told, self.clock)
-        groups = GroupUpstream(asked, self.clock, self._counters, triggers)
+        unhealthy = partial(getattr, self._follower, "unhealthy_checks", ())
+        groups = GroupUpstream(asked, self.clock, self._counters, triggers, unhealthy)
         self._forget += [origins.forget, groups.forget]
         return groups
 
@@ -378,7 +378,7 @@ class NodeParts:
         owner = self._log_owner(self._place_of if role == "edge" else no_place)
         outputs = log_outputs(self.config, owner)
         part = int(tier.world.account.budget_bytes * LOG_SHARE)
-        log = AccessLog(outputs.write, bytes_max=min(LOG_BYTES_MAX, part))
+        log = access_log.AccessLog(outputs.write, bytes_max=min(access_log.BYTES_MAX, part))
         listener = Listener(
             front,
             self.config.limits,

@@ -9,7 +9,7 @@ is asked last for so long.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -38,9 +38,19 @@ def fails_over(group: OriginGroup, status: int) -> bool:
     return status in group.status_codes
 
 
-def ordered_members(route: Route, preferred: str) -> tuple[Origin, ...]:
-    """The members as they are to be asked: the one with the id `preferred` first, if any."""
-    return tuple(sorted(route.origins, key=lambda origin: origin.id != preferred))
+def ordered_members(
+    route: Route, preferred: str, unhealthy: Collection[str] = ()
+) -> tuple[Origin, ...]:
+    """The members as they are to be asked: the one with the id `preferred` first, if any.
+
+    Of whom a health check in `unhealthy` says that it is not well is asked last.
+    """
+    return tuple(
+        sorted(
+            route.origins,
+            key=lambda origin: (origin.health_check in unhealthy, origin.id != preferred),
+        )
+    )
 
 
 def patience_s(route: Route) -> float:
@@ -79,8 +89,8 @@ class GroupUpstream:
     """Asks `origins` for the members of a route's group in turn; a route without one as it is.
 
     `triggered` are the same behind the Lambda functions of a route that has some; None: such a
-    route is refused. `clock` gives epoch seconds. What is remembered is this process's own
-    experience.
+    route is refused. `clock` gives epoch seconds, `unhealthy` the health checks that are not
+    healthy. What is remembered is this process's own experience.
     """
 
     def __init__(
@@ -89,7 +99,9 @@ class GroupUpstream:
         clock: Callable[[], float],
         counters: Counters,
         triggered: Upstream | None = None,
+        unhealthy: Callable[[], Collection[str]] = tuple,
     ) -> None:
+        self._unhealthy = unhealthy
         self._origins = origins
         self._triggered = triggered
         self._clock = clock
@@ -122,7 +134,8 @@ class GroupUpstream:
         return origins.plan(call) if isinstance(origins, PlanningUpstream) else None
 
     async def _in_turn(self, call: Call, group: OriginGroup) -> Reply:
-        first, *others = ordered_members(call.route, self._preferred(call.route, group))
+        preferred = self._preferred(call.route, group)
+        first, *others = ordered_members(call.route, preferred, self._unhealthy())
         origins = self._behind_functions(call.route) if call.route.lambdas else self._origins
         reply: Reply | None = None
         try:

@@ -20,6 +20,7 @@ LATER: dict[tuple[str, str], str] = {
     ("DnsSettings", "health_checks"): "Unreleased",
     ("DnsZoneSettings", "dnssec"): "Unreleased",
     ("DnsRecord", "health_check"): "Unreleased",
+    ("Origin", "health_check"): "Unreleased",
     **dict.fromkeys((("HealthCheck", one) for one in HEALTH_CHECK), "Unreleased"),
     ("Config", "quotas"): "Unreleased",
     **{("Quotas", name): "Unreleased" for name in Quotas.__struct_fields__},

@@ -55,7 +55,10 @@ class World:
         self.now = 1_000.0
         self.members = members
         self.counters = Counters()
-        self.upstream = GroupUpstream(members, lambda: self.now, self.counters)
+        self.unhealthy: set[str] = set()
+        self.upstream = GroupUpstream(
+            members, lambda: self.now, self.counters, unhealthy=lambda: self.unhealthy
+        )
         self.route = on(codes, **group)
 
     def ask(self, method: bytes = b"GET", body: WholeBody | None = None) -> str:
@@ -197,6 +200,32 @@ def test_two_failures_are_no_reason_to_prefer_either() -> None:
     for _ in range(2):
         world.ask()
         assert world.asked == "first second"
+
+
+@pytest.mark.parametrize(
+    ("unhealthy", "first", "second", "asked", "answer"),
+    [
+        ("", 200, 200, "first", "'first' 200"),
+        ("one", 200, 200, "second", "'second' 200"),
+        ("two", 200, 200, "first", "'first' 200"),
+        ("one two", 200, 200, "first", "'first' 200"),
+        ("one", 200, 500, "second first", "'first' 200"),
+        ("one", 500, 500, "second first", "'first' 500"),
+        ("another", 200, 200, "first", "'first' 200"),
+    ],
+)
+def test_a_member_whose_health_check_is_not_healthy_is_asked_last(
+    unhealthy: str, first: int, second: int, asked: str, answer: str
+) -> None:
+    world = World(Members(first=first, second=second))
+    checked = {"first": "one", "second": "two"}
+    origins = tuple(replace(one, health_check=checked[one.id]) for one in world.route.origins)
+    world.route = replace(world.route, origins=origins)
+    world.unhealthy = set(unhealthy.split())
+    assert world.ask() == answer
+    assert world.asked == asked
+    world.ask(b"POST")
+    assert world.asked == "first"
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

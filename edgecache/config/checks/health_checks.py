@@ -24,11 +24,9 @@ _NOT_OF_CALCULATED = ("address", "host", "port", "search_string")
 
 
 def check_health_checks(config: Config, problems: Problems) -> None:
-    """All of `[[dns.health_checks]]`, and what records name."""
-    settings = config.dns
-    if settings is None:
-        return
-    checks, where = settings.health_checks, "dns.health_checks"
+    """All of `[[dns.health_checks]]`, and what records and origins name."""
+    checks = () if config.dns is None else config.dns.health_checks
+    where = "dns.health_checks"
     if len(checks) > CHECKS_MAX:
         problems.add(where, f"{len(checks)} are more than {CHECKS_MAX}", ProblemCode.TOO_MANY)
     seen: set[str] = set()
@@ -38,15 +36,21 @@ def check_health_checks(config: Config, problems: Problems) -> None:
         seen.add(one.id)
         for member, trouble in health_check_troubles(one, checks):
             problems.add(f"{where}[{index}].{member}", trouble)
-    for number, zone in enumerate(settings.zones):
+    for place, name in _named(config):
+        if name and name not in seen:
+            known = f" (known: {listed(sorted(seen))})" if seen else ""
+            trouble = f"{quoted(name)} is no health check{known}"
+            problems.add(f"{place}.health_check", trouble, ProblemCode.UNKNOWN)
+
+
+def _named(config: Config) -> Iterator[tuple[str, str]]:
+    """Records and origins by their places, each with the id that it names."""
+    for number, zone in enumerate(() if config.dns is None else config.dns.zones):
         for index, record in enumerate(zone.records):
-            if record.health_check and record.health_check not in seen:
-                problems.add(
-                    f"dns.zones[{number}].records[{index}].health_check",
-                    f"{quoted(record.health_check)} is no health check"
-                    f" (known: {listed(sorted(seen))})",
-                    ProblemCode.UNKNOWN,
-                )
+            yield f"dns.zones[{number}].records[{index}]", record.health_check
+    for number, site in enumerate(config.distributions):
+        for index, origin in enumerate(site.origins):
+            yield f"distributions[{number}].origins[{index}]", origin.health_check
 
 
 def health_check_troubles(

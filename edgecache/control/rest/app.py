@@ -192,7 +192,7 @@ class ControlServices:
         more = {"drained_caches": caches, "log_readers": msgspec.to_builtins(readers)}
         if is_name_server(name) and (closed := self._closed_locations()) is not None:
             answer["closed_locations"] = closed
-        if is_name_server(name) and (unhealthy := self.health_checks.unhealthy()) is not None:
+        if (unhealthy := self.health_checks.unhealthy()) is not None:
             answer["unhealthy_checks"] = unhealthy
         return JSONResponse(answer | {name: told for name, told in more.items() if told})
 

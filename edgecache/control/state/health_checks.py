@@ -119,14 +119,16 @@ def delete(catalog: Catalog, id: str, by: Authorship = UNASKED) -> None:
 
 
 def users(config: Config, id: str) -> Iterator[str]:
-    """What names a health check: records, and calculated health checks."""
+    """What names a health check: origins, records of the file, calculated health checks."""
+    for site in config.distributions:
+        for origin in site.origins:
+            if origin.health_check == id:
+                yield f"the origin {origin.id} of the distribution {site.id}"
     settings = config.dns
-    if settings is None:
-        return
-    for check in settings.health_checks:
+    for check in () if settings is None else settings.health_checks:
         if id in check.children:
             yield f"the calculated health check {check.id}"
-    for zone in settings.zones:
+    for zone in () if settings is None else settings.zones:
         for record in zone.records:
             if record.health_check == id:
                 yield f"the record {record.name} {record.type} of the zone {zone.name}"

@@ -24,6 +24,10 @@ health_checks = [
   { id = "port", type = "TCP", address = "2001:db8::1", port = 25, interval_s = 10 },
   { id = "any", type = "CALCULATED", children = ["web", "tls"], health_threshold = 1 },
 ]
+[[distributions]]
+id = "ESITE"
+default_behavior = { origin = "o" }
+origins = [{ id = "o", domain_name = "o.test", health_check = "web" }]
 [[dns.zones]]
 name = "users.test"
 records = [{ name = "www", type = "A", values = ["192.0.2.1"], health_check = "any" }]
@@ -71,6 +75,11 @@ def test_every_kind_is_read(tmp_path: Path) -> None:
         ('"CALCULATED",', '"CALCULATED", port = 80,', "dns.health_checks[3].port: a calculated"),
         ("health_threshold = 1", "health_threshold = 257", "dns.health_checks[3].health_thresh"),
         ('"/up?deep"', '"/", health_threshold = 1', f"{W}.children: HTTP has none"),
+        (
+            'health_check = "web"',
+            'health_check = "no"',
+            'distributions[0].origins[0].health_check: "no" is no health check',
+        ),
         ('health_check = "any"', 'health_check = "no"', "dns.zones[0].records[0].health_check"),
     ],
 )
@@ -78,6 +87,14 @@ def test_what_is_wrong_is_told(tmp_path: Path, old: str, new: str, problem: str)
     assert old in FILE
     found = problems(tmp_path, FILE.replace(old, new))
     assert any(one.startswith(problem) for one in found), found
+
+
+def test_an_origin_s_check_is_looked_for_without_dns_too(tmp_path: Path) -> None:
+    file = FILE[: FILE.index("[dns]")] + FILE[FILE.index("[[distributions]]") :]
+    file = file[: file.index("[[dns.zones]]")]
+    assert problems(tmp_path, file) == [
+        'distributions[0].origins[0].health_check: "web" is no health check'
+    ]
 
 
 def test_there_are_no_more_than_the_quota(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,6 +45,7 @@ class Stage:
     stack: ExitStack
     files: dict[str, bytes] = field(default_factory=site)
     origin: int = field(default_factory=free_port)
+    cache_mib: int = 2_048  # that each cache may take
     before: Path | None = None  # a checkout of the commit that is compared
     _servers: dict[tuple[str, str], Server] = field(default_factory=dict)
 
@@ -188,8 +189,13 @@ class Stage:
         """What the templates of `peers/` leave open."""
         # nginx's workers would otherwise be another user, who cannot enter a private folder.
         user = "user root;" if os.geteuid() == 0 else ""
-        values = {"folder": self.folder, "origin": self.origin, "user": user, "tls": ""}
-        values |= {"sendfile": SENDFILE, **more}
+        values: dict[str, object] = {
+            "folder": self.folder,
+            "origin": self.origin,
+            "user": user,
+            "tls": "",
+        }
+        values |= {"sendfile": SENDFILE, "cache_mib": self.cache_mib, **more}
         return {name: str(value) for name, value in values.items()}
 
     def _written(self, template: str, values: dict[str, str]) -> Path:
@@ -207,12 +213,27 @@ class Stage:
     def _varnish_command(self, values: dict[str, str]) -> list[str]:
         vcl = self._written("varnish.vcl", values)
         command = [program("varnishd"), "-F", "-n", str(self.folder / values["name"])]
-        command += ["-a", f"127.0.0.1:{values['port']}", "-f", str(vcl), "-s", "malloc,2g"]
+        command += [
+            "-a",
+            f"127.0.0.1:{values['port']}",
+            "-f",
+            str(vcl),
+            "-s",
+            f"malloc,{self.cache_mib}m",
+        ]
         if os.geteuid() == 0:
             command += ["-j", "none"]  # as above: another user could not enter
         for parameter in ("thread_pools=1", "thread_pool_min=100", "thread_pool_max=1000"):
             command += ["-p", parameter]
-        return [*command, "-p", "timeout_idle=600", "-p", "ban_lurker_age=3600"]
+        return [
+            *command,
+            "-p",
+            "timeout_idle=600",
+            "-p",
+            "ban_lurker_age=3600",
+            "-p",
+            "nuke_limit=100000",
+        ]  # else what finds no room is cut short
 
     def _start(
         self, name: str, command: list[str], port: int, core: int = SERVER_CORE
@@ -224,12 +245,12 @@ class Stage:
 
 
 @contextmanager
-def staged() -> Iterator[Stage]:
-    """A stage with its origin; whatever it has started is stopped in the end."""
+def staged(more: Mapping[str, bytes] | None = None, cache_mib: int = 2_048) -> Iterator[Stage]:
+    """A stage with its origin, which has `more` files; what it started is stopped in the end."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=memory)))
-        stage = Stage(folder, stack)
+        stage = Stage(folder, stack, {**site(), **(more or {})}, cache_mib=cache_mib)
         stage.start_origin()
         yield stage
 

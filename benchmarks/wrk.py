@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,13 +42,19 @@ class Order:
 
 def ask(url: str, order: Order) -> Load:
     """Ask over kept connections. BenchmarkError when an answer was not good."""
+    arguments = (str(order.folder), f"{order.rate:.3f}", str(order.first), str(order.last))
+    return run_script(SCRIPT, url, arguments, order.seconds)
+
+
+def run_script(script: Path, url: str, arguments: Sequence[str], seconds: int) -> Load:
+    """Have wrk ask what a script of lua/ makes, for at most so many seconds. BenchmarkError."""
     pinned = [program("taskset"), "-c", str(CLIENT_CORE), program("wrk"), "-t1"]
-    command = [*pinned, f"-c{CONNECTIONS}", f"-d{order.seconds}s", "-s", str(SCRIPT), url, "--"]
-    command += [str(order.folder), f"{order.rate:.3f}", str(order.first), str(order.last)]
+    command = [*pinned, f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), url, "--"]
     environment = {name: value for name, value in os.environ.items() if name != "LUA_PATH"}
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=order.seconds + 60, env=environment
-    )
+        [*command, *arguments], capture_output=True, text=True, timeout=seconds + 60,
+        env=environment,
+    )  # fmt: skip
     last_line = done.stdout.splitlines()[-1:]
     if done.returncode or not last_line or not last_line[0].startswith("{"):
         raise BenchmarkError(f"wrk at {url}: {done.stderr or done.stdout}")

@@ -195,8 +195,9 @@ class DnsSettings(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `zone` is the operator's, in which each distribution has a name; "": none. `name_servers` are
     its servers' names, and of zones that name none; `server_addresses` by name where those names
-    are of the zone itself; with `dnssec` its answers are signed. `responses_per_s` is of one prefix
-    (/24, /56) by UDP; 0: no limit.
+    are of the zone itself; with `dnssec` its answers are signed. `certificate_file` (PEM, with its
+    chain) and `key_file` are of `*.ZONE`: what edges show to who asks for a distribution by its
+    name there. `responses_per_s` is of one prefix (/24, /56) by UDP; 0: no limit.
     """
 
     listen: tuple[str, ...]
@@ -205,6 +206,8 @@ class DnsSettings(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name_servers: tuple[str, ...] = ()
     server_addresses: dict[str, tuple[str, ...]] = {}
     dnssec: bool = False
+    certificate_file: str = ""
+    key_file: str = ""
     ttl_s: int = 60
     responses_per_s: int = 1_000
     connections_max: int = 256

@@ -172,7 +172,9 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
         disk = part.disk
         return replace(part, disk=replace(disk, folder=at(disk.folder))) if disk else part
 
-    bucket, reserve = config.bucket, config.reserve
+    bucket, reserve, dns = config.bucket, config.reserve, config.dns
+    if dns is not None:
+        dns = replace(dns, certificate_file=at(dns.certificate_file), key_file=at(dns.key_file))
     return replace(
         config,
         control=_control_at(config.control, folder) if config.control else None,
@@ -189,6 +191,7 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
         realtime_log_streams=tuple(
             replace(one, ca_file=at(one.ca_file)) for one in config.realtime_log_streams
         ),
+        dns=dns,
         bucket=bucket_at(bucket) if bucket else None,
         distributions=tuple(_distribution_at(one, at) for one in config.distributions),
         python_hooks=tuple(replace(one, file=at(one.file)) for one in config.python_hooks),

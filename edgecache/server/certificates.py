@@ -17,6 +17,7 @@ from cryptography import x509
 
 from edgecache.cluster.certificates import site_certificate_path
 from edgecache.config.caches import allows_http2
+from edgecache.config.dns import distribution_label
 from edgecache.config.model import Config, Distribution, UnavailableSite
 from edgecache.config.refused_distributions import names_of
 from edgecache.server.dev_certificate import (
@@ -28,6 +29,7 @@ from edgecache.server.dev_certificate import (
 )
 from edgecache.server.tls import POLICIES, Certificate, context_of
 
+ZONE_POLICY = "TLSv1.2_2021"  # of the operator's zone
 FILE_BYTES_MAX = 1024 * 1024  # a chain of a hundred certificates is a tenth of it
 
 FilePair = tuple[str, str]
@@ -197,7 +199,26 @@ def _wanted(config: Config) -> list[_Wanted]:
 
     wanted = [_Wanted.of(one, issued(one.id)) for one in config.distributions if one.enabled]
     rest = [one for one in config.unavailable if one.enabled]
-    return wanted + [_Wanted.of_unavailable(one, issued(one.id)) for one in rest]
+    wanted += [_Wanted.of_unavailable(one, issued(one.id)) for one in rest]
+    return wanted + _of_zone(config)
+
+
+def _of_zone(config: Config) -> list[_Wanted]:
+    """Of names of distributions in the operator's zone: by one certificate for all."""
+    dns = config.dns
+    if dns is None or not dns.certificate_file:
+        return []
+    zone, names = dns.zone.rstrip(".").lower(), dict[bool, list[str]]()
+    for one in config.distributions:
+        if one.enabled:
+            label = distribution_label(one.id, one.domain_name)
+            names.setdefault(allows_http2(one.http_version), []).append(f"{label}.{zone}")
+    for site in config.unavailable:
+        if site.enabled:
+            given = next((name for name in site.names if name.endswith(".cloudfront.net")), "")
+            names.setdefault(False, []).append(f"{distribution_label(site.id, given)}.{zone}")
+    pair = dns.certificate_file, dns.key_file
+    return [_Wanted(tuple(held), ZONE_POLICY, pair, http2) for http2, held in sorted(names.items())]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from typing import Literal
 from edgecache.cluster.control_access import control_socket
 from edgecache.cluster.credentials import part_place
 from edgecache.config.checks.site import INSTALL
+from edgecache.config.dns import DnsSettings
 from edgecache.config.listen import (
     Address,
     UdpAddress,
@@ -237,6 +238,8 @@ def unopened_files(config: Config) -> list[str]:
     if config.control is not None:
         lines += _unopened_pair(config.control, "control")
         lines += _unreadable({"control.acme.ca_file": config.control.acme.ca_file})
+    if config.dns is not None:
+        lines += _unopened_pair(config.dns, "dns")
     lines += unread_rule_files(config) or unasked_locations(config)
     for index, log_bucket in enumerate(config.log_delivery.buckets):
         lines += _unusable_log_bucket(log_bucket, f"log_delivery.buckets[{index}]")
@@ -340,7 +343,7 @@ def _unopened_origin_files(origin: Origin, where: str) -> list[str]:
     return _unreadable({f"{where}.{name}": getattr(origin, name) for name in names})
 
 
-def _unopened_pair(part: ViewerCertificate | Control, place: str) -> list[str]:
+def _unopened_pair(part: ViewerCertificate | Control | DnsSettings, place: str) -> list[str]:
     pair = part.certificate_file, part.key_file
     places = f"{place}.certificate_file", f"{place}.key_file"
     lines = _unreadable(dict(zip(places, pair, strict=True)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -30,7 +31,8 @@ server:
   pidfile: "{folder}/unbound.pid"
   use-syslog: no
   interface: 127.0.0.1
-  module-config: "iterator"
+  module-config: "validator iterator"
+{anchors}
   local-zone: "test." nodefault
   cache-max-ttl: 1
   cache-max-negative-ttl: 0
@@ -45,11 +47,15 @@ remote-control:
 """
 
 
-def start_resolver(machine: Machine, folder: Path, dns: int, stack: ExitStack) -> None:
-    """unbound in a machine, which its resolv.conf names."""
+def start_resolver(
+    machine: Machine, folder: Path, dns: int, anchors: Iterable[str], stack: ExitStack
+) -> None:
+    """unbound in a machine, which its resolv.conf names; it trusts the keys of these DS records."""
     folder.mkdir()
     server = f"{machine.gateway}@{dns}"
-    (folder / "unbound.conf").write_text(UNBOUND.format(folder=folder, server=server))
+    trusted = "\n".join(f'  trust-anchor: "{one}"' for one in anchors)
+    text = UNBOUND.format(folder=folder, server=server, anchors=trusted)
+    (folder / "unbound.conf").write_text(text)
     names = Path("/etc/netns", machine.name)
     names.mkdir(parents=True)
     stack.callback(shutil.rmtree, names)

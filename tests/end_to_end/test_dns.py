@@ -12,7 +12,8 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from urllib.request import urlopen
@@ -20,6 +21,8 @@ from urllib.request import urlopen
 import pytest
 
 from edgecache.config.dns import made_label
+from edgecache.server.dev_certificate import ca_file, development_certificate
+from tests.end_to_end.dns_files import FILE, RECORDS, SECRET
 from tests.end_to_end.machines import Machine, make_machine, remove_machine
 from tests.end_to_end.other_name_servers import NAMED, start_resolver
 from tests.end_to_end.processes import EDGECACHE, Running, free_ports, run, start, wait_for
@@ -29,95 +32,6 @@ from tests.node.mmdb import database
 EUROPE, ASIA = 0, 1
 ASKED = 12  # each from a port of its own, and so of both workers
 NAME = f"{made_label('ESITE')}.cdn.test"
-FILE = """
-state_dir = "state"
-geo_database = "places.mmdb"
-on_partition = "serve"
-
-[control]
-listen = "127.0.0.1:{control}"
-allow_private_origins = true
-
-[bucket]
-listen = "127.0.0.1:{bucket}"
-folder = "bucket"
-
-[[locations]]
-name = "FRA1"
-listen = "{europe}:{port}"
-
-[[locations]]
-name = "NRT1"
-listen = "{asia}:{port}"
-
-[dns]
-listen = ["127.0.0.1:{dns}", "{europe}:{dns}", "{asia}:{dns}"]
-workers = 2
-zone = "cdn.test"
-name_servers = ["ns1.cdn.test"]
-server_addresses = {{ "ns1.cdn.test" = ["{europe}", "{asia}"] }}
-ttl_s = 1
-locations = [
-  {{ name = "FRA1", addresses = ["{europe}", "2001:db8::1"], country = "DE" }},
-  {{ name = "NRT1", addresses = ["{asia}"], country = "JP" }},
-]
-
-[[dns.transfer_keys]]
-name = "key"
-secret = "file:{folder}/key"
-
-[[dns.zones]]
-name = "users.test"
-transfer_key = "key"
-notify = ["127.0.0.1:{secondary}"]
-records = [
-{records}
-]
-
-[[dns.zones]]
-name = "site.test"
-records = [{{ name = "@", type = "A", alias = {{ distribution = "ESITE" }} }}]
-
-[[dns.health_checks]]
-id = "web"
-type = "TCP"
-address = "127.0.0.1"
-port = {checked}
-failure_threshold = 1
-interval_s = 30
-
-[[dns.zones]]
-name = "checks.test"
-
-[[dns.zones.records]]
-name = "www"
-type = "A"
-values = ["192.0.2.61"]
-id = "first"
-failover = "primary"
-health_check = "web"
-
-[[dns.zones.records]]
-name = "www"
-type = "A"
-values = ["192.0.2.62"]
-id = "second"
-failover = "secondary"
-
-[[distributions]]
-id = "ESITE"
-aliases = ["site.test"]
-default_behavior = {{ origin = "bucket" }}
-origins = [
-  {{ id = "bucket", domain_name = "127.0.0.1", http_port = {bucket}, access = "identity" }}
-]
-"""
-RECORDS = """
-  {{ name = "www", type = "A", values = ["{www}"] }},
-  {{ name = "@", type = "MX", values = ["10 mx"] }},
-  {{ name = "mx", type = "AAAA", values = ["2001:db8::25"] }},
-"""
-SECRET = "c2VjcmV0IG9mIGEgdGVzdA=="
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +40,13 @@ class World:
 
     folder: Path
     machines: tuple[Machine, ...]
-    port: int
+    ports: tuple[int, int]  # of edges: of HTTP, and of HTTPS
     dns: int
     secondary: int
     control: int
     checked: int  # where nobody listens
     up: Running
+    anchors: dict[str, str] = field(default_factory=dict)  # DS records by zone
 
     def command(self, *arguments: str) -> tuple[int, str, str]:
         return run(*arguments, "--config", str(self.folder / "edgecache.toml"), folder=self.folder)
@@ -149,18 +64,44 @@ class World:
         )
         return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
 
+    def ds(self, zone: str) -> str:
+        """The DS record that the zone's parent is to have."""
+        if zone not in self.anchors:
+            code, told, problem = self.command("dns", "ds", zone)
+            assert code == 0, problem
+            self.anchors[zone] = told.strip()
+        return self.anchors[zone]
+
+    def resolved(self, machine: Machine, *question: str) -> str:
+        """What dig prints of the resolver there."""
+        command = (*machine.prefix, "dig", "@127.0.0.1", "+dnssec", "+tries=3", *question)
+        return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+
+    def validated(self, anchor: str, *question: str) -> str:
+        """What delv prints, which trusts a key of the CDN's zone: `anchor` as in a DS record."""
+        tag, algorithm, digest_type, digest = anchor.split()
+        key = f'cdn.test. static-ds {tag} {algorithm} {digest_type} "{digest}";'
+        (self.folder / "anchors").write_text(f"trust-anchors {{ {key} }};\n")
+        at = ("delv", "@127.0.0.1", "-p", str(self.dns), "-a", str(self.folder / "anchors"))
+        done = subprocess.run(
+            (*at, "+root=cdn.test", *question), capture_output=True, text=True, timeout=60
+        )
+        return done.stdout + done.stderr
+
     def closest(self, machine: Machine) -> str:
         """The addresses that clients of the machine's network are given, by whichever worker."""
         subnet = machine.address.rpartition(".")[0] + ".0/24"
         told = self.dig(f"+subnet={subnet}", "+short", *[NAME] * ASKED)
         return " ".join(sorted({*told.split()}))
 
-    def served_by(self, machine: Machine, name: str = NAME) -> str:
+    def served_by(self, machine: Machine, name: str = NAME, *, tls: bool = False) -> str:
         """The location that a viewer there is served by, by a name of the distribution."""
         curl = ("curl", "-q", "-s", "--noproxy", "*", "--max-time", "20", "-o", "/dev/null")
-        told = ("-w", "%header{x-amz-cf-pop} %{remote_ip}", f"http://{name}:{self.port}/")
+        trusts = ("--cacert", str(ca_file(self.folder / "authority")))
+        url = f"https://{name}:{self.ports[1]}/" if tls else f"http://{name}:{self.ports[0]}/"
+        told = ("-w", "%header{x-amz-cf-pop} %{remote_ip}", url)
         done = subprocess.run(
-            (*machine.prefix, *curl, *told), capture_output=True, text=True, timeout=60
+            (*machine.prefix, *curl, *trusts, *told), capture_output=True, text=True, timeout=60
         )
         return done.stdout.partition(" ")[0]
 
@@ -170,7 +111,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    for program in ("unbound", "dig", "kdig", "named"):
+    for program in ("unbound", "dig", "kdig", "named", "delv"):
         if shutil.which(program) is None and not Path("/usr/sbin", program).exists():
             pytest.skip(f"{program} is not installed")
     with ExitStack() as stack:
@@ -182,10 +123,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         (folder / "bucket").mkdir()
         (folder / "bucket" / "index.html").write_text("hello")
         write_places(folder / "places.mmdb", machines)
-        control, bucket, port, dns, secondary, checked = free_ports(6)
+        made = development_certificate(folder / "authority", ["*.cdn.test"], datetime.now(UTC))
+        shutil.copy(made, folder / "cdn.pem")
+        control, bucket, port, dns, secondary, checked, tls = free_ports(7)
         text = FILE.format(
             control=control, bucket=bucket, port=port, dns=dns, secondary=secondary, folder=folder,
-            checked=checked,
+            checked=checked, tls=tls,
             europe=machines[EUROPE].gateway, asia=machines[ASIA].gateway,
             records=RECORDS.format(www="192.0.2.1"),
         )  # fmt: skip
@@ -193,10 +136,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         (folder / "key").write_text(SECRET)
         up = start((*EDGECACHE, "up", "--json"), folder, "up")
         stack.callback(up.stop)
-        for machine in machines:
-            start_resolver(machine, folder / machine.name, dns, stack)
         up.until("all answer", lambda: up.stdout.endswith("\n"))
-        yield World(folder, tuple(machines), port, dns, secondary, control, checked, up)
+        ports = (port, tls)
+        world = World(folder, tuple(machines), ports, dns, secondary, control, checked, up)
+        anchors = [world.ds(zone) for zone in ("cdn.test", "site.test")]
+        for machine in machines:
+            start_resolver(machine, folder / machine.name, dns, anchors, stack)
+        yield world
 
 
 def write_places(file: Path, machines: list[Machine]) -> None:
@@ -214,9 +160,38 @@ def test_a_viewer_reaches_the_closest_location_by_its_resolver(world: World) -> 
         wait_for(f"{location} serves it", partial(world.is_served_by, machine, location))
 
 
+def test_the_name_works_by_https_with_the_certificate_of_the_zone(world: World) -> None:
+    for machine, location in zip(world.machines, ("FRA1", "NRT1"), strict=True):
+        assert world.served_by(machine, tls=True) == location
+    assert world.served_by(world.machines[EUROPE], "site.test", tls=True) == ""  # not of the zone
+
+
 def test_an_alias_at_a_user_s_apex_leads_there_too(world: World) -> None:
     for machine, location in zip(world.machines, ("FRA1", "NRT1"), strict=True):
         assert world.served_by(machine, "site.test") == location
+
+
+def test_a_resolver_that_validates_believes_what_is_there_and_what_is_not(world: World) -> None:
+    for machine in world.machines:
+        for question in ((NAME, "A"), ("site.test", "A"), ("cdn.test", "SOA")):
+            told = world.resolved(machine, *question)
+            assert "status: NOERROR" in told, told
+            assert " ad;" in told, told
+            assert "RRSIG" in told
+        assert world.resolved(machine, NAME, "+short").startswith(machine.gateway)
+        for question in (("nothing.cdn.test", "A"), (NAME, "TXT"), ("x.site.test", "AAAA")):
+            told = world.resolved(machine, *question)
+            assert " ad;" in told, told
+            assert "ANSWER: 0" in told
+
+
+def test_delv_validates_by_the_key_that_the_parent_is_told(world: World) -> None:
+    anchor = world.ds("cdn.test").partition(" DS ")[2]
+    assert "; fully validated\n" in world.validated(anchor, NAME, "A")
+    assert "; negative response, fully validated" in world.validated(anchor, NAME, "MX")
+    assert "; negative response, fully validated" in world.validated(anchor, "nothing.cdn.test")
+    wrong = anchor[:-64] + "00" * 32
+    assert "fully validated" not in world.validated(wrong, NAME, "A")
 
 
 def test_a_secondary_takes_a_zone_and_what_changes_of_it(world: World) -> None:

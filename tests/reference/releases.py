@@ -17,6 +17,8 @@ LATER: dict[tuple[str, str], str] = {
     ("Tracing", "otlp_headers"): "0.2.0",
     ("Tracing", "otlp_ca_file"): "0.2.0",
     ("DnsSettings", "dnssec"): "Unreleased",
+    ("DnsSettings", "certificate_file"): "Unreleased",
+    ("DnsSettings", "key_file"): "Unreleased",
     ("DnsSettings", "health_checks"): "Unreleased",
     ("DnsZoneSettings", "dnssec"): "Unreleased",
     ("DnsRecord", "health_check"): "Unreleased",

@@ -9,8 +9,14 @@ import pytest
 from msgspec.structs import replace
 
 from edgecache.cluster.certificates import keep_site_certificate, site_certificate_path
-from edgecache.config.model import ViewerCertificate
-from edgecache.server.certificates import FILE_BYTES_MAX, CertificateFiles, load_certificates
+from edgecache.config.dns import DnsSettings, made_label
+from edgecache.config.model import UnavailableSite, ViewerCertificate
+from edgecache.server.certificates import (
+    FILE_BYTES_MAX,
+    CertificateFiles,
+    file_pairs,
+    load_certificates,
+)
 from edgecache.server.dev_certificate import ca_file, development_certificate
 from edgecache.server.tls import TlsPort
 from tests.server.test_tls import NOW, config, handshake, site
@@ -93,3 +99,40 @@ def test_one_that_was_issued_is_shown_from_the_next_load_on(tmp_path: Path) -> N
     (shown,) = load_certificates(wanted, NOW)
     assert (before.file, shown.file) == ("", str(site_certificate_path(tmp_path, "E")))
     assert stat.S_IMODE(site_certificate_path(tmp_path, "E").stat().st_mode) == 0o600
+
+
+def zone_settings(pem: Path) -> DnsSettings:
+    return DnsSettings(
+        listen=("127.0.0.1:53",),
+        zone="CDN.test.",
+        certificate_file=str(pem),
+        key_file=str(pem),
+    )
+
+
+def test_names_in_the_operator_s_zone_have_its_certificate(tmp_path: Path, own: Path) -> None:
+    """Whether the distribution has one of its own, has none, or answers 503."""
+    wild = development_certificate(tmp_path / "wild", ["*.cdn.test"], NOW)
+    sites = site("EOWN", "own.test", pem=own), site("EMADE", "made.test")
+    down = UnavailableSite(
+        id="EDOWN", names=("d111.cloudfront.net", "down.test"), reasons=("a reason",)
+    )
+    wanted = replace(config(tmp_path, *sites), dns=zone_settings(wild), unavailable=(down,))
+    port = TlsPort(load_certificates(wanted, NOW))
+    for label in (made_label("EOWN"), made_label("EMADE"), "d111"):
+        name = f"{label}.cdn.test"
+        shown = handshake(port, name)
+        assert shown.certificate.file == str(wild)
+        assert shown.covers(name.encode())
+    assert handshake(port, "own.test").certificate.file == str(own)
+    assert not handshake(port, "made.test").certificate.file
+    assert (str(wild), str(wild)) in file_pairs(wanted)  # it is read again when it changes
+    port.offer(("h2", "http/1.1"))
+    offers = {one.http2 for one in port.certificates if b"d111.cdn.test" in one.names}
+    assert offers == {False}
+
+
+def test_without_a_certificate_of_the_zone_there_is_none_for_it(tmp_path: Path, own: Path) -> None:
+    dns = DnsSettings(listen=("127.0.0.1:53",), zone="cdn.test")
+    wanted = replace(config(tmp_path, site("EOWN", "own.test", pem=own)), dns=dns)
+    assert len(load_certificates(wanted, NOW)) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address, ip_network
 
+from edgecache.config.checks.site import check_pair
 from edgecache.config.listen import TcpAddress, overlaps, tcp_address
 from edgecache.config.model import Config, DnsLatency, DnsLocation, DnsSettings
 from edgecache.config.problems import ProblemCode, Problems, listed, quoted
@@ -25,8 +26,10 @@ def check_dns(config: Config, problems: Problems) -> None:
     _check_addresses(settings, problems)
     if settings.zone:
         _check_zone(config, settings, problems)
-    elif settings.dnssec:
-        problems.add("dns.dnssec", "there is no dns.zone to sign")
+    elif settings.dnssec or settings.certificate_file:
+        name = "dnssec" if settings.dnssec else "certificate_file"
+        problems.add(f"dns.{name}", "there is no dns.zone that it could be of")
+    check_pair(settings, "dns", problems)
     _check_locations(config, settings, problems)
     for index, row in enumerate(settings.latencies):
         _check_latency(row, f"dns.latencies[{index}]", problems)

@@ -9,6 +9,7 @@ import re
 from urllib.parse import urlsplit
 
 from edgecache.config.caches import HTTP_VERSIONS
+from edgecache.config.dns import DnsSettings
 from edgecache.config.model import (
     Config,
     Control,
@@ -154,7 +155,9 @@ def _check_geo(distribution: Distribution, where: str, problems: Problems) -> No
             problems.add(place, f"{quoted(country)} is named twice")
 
 
-def check_pair(part: ViewerCertificate | Control, where: str, problems: Problems) -> None:
+def check_pair(
+    part: ViewerCertificate | Control | DnsSettings, where: str, problems: Problems
+) -> None:
     """A certificate goes with its key."""
     for name, other in (("certificate_file", "key_file"), ("key_file", "certificate_file")):
         if getattr(part, name) and not getattr(part, other):

@@ -104,6 +104,7 @@ OF_SHARING = frozenset({
 OF_HTTP2 = frozenset({
     "test_age_across_tiers",
     "test_cache_status",
+    "test_continuous_deployment",
     "test_custom_errors",
     "test_distributions",
     "test_entry_update",

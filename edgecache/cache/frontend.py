@@ -10,7 +10,6 @@ Cache-Status, Date where a policy took it away, and Accept-Ranges where nothing 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -19,6 +18,7 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
+from edgecache.cache.environment import product_name, via_pseudonym
 from edgecache.cache.error_pages import ErrorPages
 from edgecache.cache.function_events import NO_ENGINE, FunctionEvents
 from edgecache.cache.outcome import (
@@ -55,7 +55,6 @@ from edgecache.cache.viewer_triggers import ViewerTriggers
 from edgecache.cluster.certificates import CHALLENGE_PATH
 from edgecache.config.functions import FunctionConfig
 from edgecache.config.listen import ViewerPorts
-from edgecache.config.model import BRAND
 from edgecache.functions.lambda_runner import NO_LAMBDAS, LambdaInvoker
 from edgecache.http.dates import format_date
 from edgecache.http.message import Fields, Request, combined_value, first_value, without
@@ -80,6 +79,7 @@ from edgecache.rules.routing import (
     RoutedRequest,
     RouteTable,
     locate,
+    never,
     nowhere,
 )
 from edgecache.rules.viewer.access import (
@@ -105,13 +105,7 @@ SIGNED_LEASE_S_MAX = 60.0  # an answer's lease runs on the steady clock, a signa
 LIMITED = "Too many requests were made in too short a time. Try again later."
 MOVED = "The same is to be had over https."
 
-
-PSEUDONYM_CHARS = 32
 _ANEW = frozenset({b"via", b"cache-status", b"x-cache"})
-
-
-def _never() -> float:
-    return 1 - 2**-53  # the largest there is: only what is always done is done
 
 
 class AwaitedFact(Enum):
@@ -131,6 +125,7 @@ class DecisionErrand(Struct, frozen=True):
 
 ViewerErrand = Errand | DecisionErrand
 Waited = frozenset[AwaitedFact]
+NOT_YET: Waited = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +133,7 @@ class FrontendEnvironment:
     """Environment of a viewers' frontend: places, chance, its ports, the wall clock."""
 
     place_of: PlaceOf = nowhere
-    chance: Callable[[], float] = _never  # from [0, 1), for the sampling of Server-Timing
+    chance: Callable[[], float] = never  # from [0, 1): Server-Timing, staging distributions
     ports: ViewerPorts = ViewerPorts()  # noqa: RUF009 - a tuple never changes
     inner_layer: str = "EDGE"  # who asks the origins: "REC" behind a regional cache
     wall_clock: Callable[[], float] | None = None  # for signatures; None: the tier's own clock
@@ -186,13 +181,13 @@ class ViewerFrontend:
         return self.buckets.held_bytes
 
     def decide(
-        self, request: Request, now: float, *, waited: Waited = frozenset()
+        self, request: Request, now: float, *, waited: Waited = NOT_YET, draw: float | None = None
     ) -> Hit | ViewerErrand | Refusal:
         """Hit, refusal or errand for a viewer's request, concluded without waiting.
 
-        `waited`: facts that were waited for: what is not known of them now is not to be known.
+        `waited`: facts that are known by now, if ever. `draw`: what chance has said before.
         """
-        routed = locate(request, self.table, self._world.place_of)
+        routed = self._located(request, now, draw)
         if routed is None:
             unserved = self.table.unavailable_site(request.host)
             return UNKNOWN_HOST if unserved is None else UNAVAILABLE
@@ -236,6 +231,11 @@ class ViewerFrontend:
             return replace(conclusion, received=routed.received)  # of which that for a page is made
         return conclusion
 
+    def _located(self, request: Request, now: float, draw: float | None) -> RoutedRequest | None:
+        """Where it goes; which of two distributions serves it, chance says once."""
+        chance = self._world.chance if draw is None else partial(float, draw)
+        return locate(request, self.table, self._world.place_of, chance, now)
+
     def _limited(
         self, request: Request, route: Route, now: float, waited: Waited
     ) -> Refusal | None:
@@ -258,7 +258,7 @@ class ViewerFrontend:
         answer = password_answer(request, route.basic_auth, self._world.passwords)
         if not isinstance(answer, PasswordCheck):
             return answer
-        again = self._once_known(AwaitedFact.PASSWORD, request, waited)
+        again = self._once_known(AwaitedFact.PASSWORD, request, waited, route)
         if again is None:
             return replace(MANY_PASSWORDS, close=request.has_body)
         return DecisionErrand(request, answer.wait, again)
@@ -277,12 +277,15 @@ class ViewerFrontend:
         return DecisionErrand(request, decision.wait, decision.decide)
 
     def _once_known(
-        self, fact: AwaitedFact, request: Request, waited: Waited
+        self, fact: AwaitedFact, request: Request, waited: Waited, route: Route | None = None
     ) -> Callable[[float], Hit | ViewerErrand | Refusal] | None:
-        """The decision once `fact` was waited for; None where it was."""
+        """The decision once `fact` was waited for, on the side that `route` is of; None where it
+        was."""
         if fact in waited:
             return None
-        return partial(self.decide, request, waited=waited | {fact})
+        side = None if route is None else route.side
+        draw = None if side is None else 0.0 if side.staging else never()
+        return partial(self.decide, request, waited=waited | {fact}, draw=draw)
 
     def _private(
         self, routed: RoutedRequest, trust: TrustedKeys, now: float
@@ -479,21 +482,3 @@ class ViewerFrontend:
 
 def _lease_s(signature: SignatureAccepted, wall: float) -> float:
     return min(signature.until - wall, SIGNED_LEASE_S_MAX)
-
-
-def product_name(brand: str) -> bytes:
-    """What a brand calls itself in Server, Via and on pages."""
-    return b"CloudFront" if brand == BRAND else brand.encode()
-
-
-def via_pseudonym(node: str, brand: str) -> bytes:
-    """What Via calls one of ours (RFC 9110 §7.6.3), by its location or its own name.
-
-    CloudFront's are 32 letters and digits, whatever the location is called; so are ours then.
-    """
-    name = f"{node.lower()}.{brand}.net"
-    if brand == BRAND:
-        name = f"{hashlib.sha256(node.encode()).hexdigest()[:PSEUDONYM_CHARS]}.{brand}.net"
-    elif node == brand:
-        name = brand
-    return b"%b (%b)" % (name.encode(), product_name(brand))

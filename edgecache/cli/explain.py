@@ -119,6 +119,8 @@ def tree_of(told: ExplainReport) -> Tree:
 
 def _add_choice(tree: Tree, choice: BehaviorMatch) -> None:
     _add(tree, f"distribution {choice.distribution}: its name {choice.name}, {choice.semantics}")
+    if choice.deployment:
+        _add(tree, f"continuous deployment: {choice.deployment}")
     branch = _add(tree, f"behavior {choice.behavior}: {choice.pattern}")
     _add(branch, f"path {choice.path}, matched as {choice.matched_as}")
     if choice.passed_over:

@@ -47,6 +47,8 @@ class Quotas(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     distributions: int = 500
+    staging_distributions: int = 20
+    continuous_deployment_policies: int = 20
     cache_policies: int = 20
     origin_request_policies: int = 20
     response_headers_policies: int = 20

@@ -283,9 +283,36 @@ class Distribution(Model, frozen=True, kw_only=True, forbid_unknown_fields=True)
     cache_control_targets: tuple[str, ...] = ("CDN-Cache-Control",)
     caller_reference: str = ""
     tags: dict[str, str] = {}
+    staging: bool = False  # it is asked by its primary's names alone
+    continuous_deployment_policy: str = ""  # by its id; empty: none
     releases: tuple[Release, ...] = ()  # control's: see `edgecache release`
     kept: dict[str, Any] = {}
     semantics: SemanticsName = "cloudfront"
+
+
+class SessionStickiness(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long one viewer's requests go to one distribution (seconds): without a request for
+    `idle_ttl_s`, and `maximum_ttl_s` in any case.
+    """
+
+    idle_ttl_s: int
+    maximum_ttl_s: int
+
+
+class ContinuousDeploymentPolicy(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Requests that go to `staging_distribution` (its id or domain name): those that have `header`
+    with `value`, or by chance as many as `weight` says (0 to 0.15). Sessions that began before
+    `sessions_since` (epoch seconds, control's) are none.
+    """
+
+    id: str
+    staging_distribution: str
+    enabled: bool = True
+    header: str = ""
+    value: str = ""
+    weight: float | None = None
+    session_stickiness: SessionStickiness | None = None
+    sessions_since: int = 0
 
 
 class PublicKey(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -423,6 +450,7 @@ class Config(Model, frozen=True, kw_only=True, forbid_unknown_fields=True):
     distributions: tuple[Distribution, ...] = ()
     unavailable: tuple[UnavailableSite, ...] = ()  # control's: what cannot be served as it asks
     revoked_nodes: tuple[str, ...] = ()  # control's: PLACE/INSTANCE of machines it takes no more
+    continuous_deployment_policies: tuple[ContinuousDeploymentPolicy, ...] = ()
     ip_sets: tuple[IpSet, ...] = ()
     functions: tuple[FunctionConfig, ...] = ()
     python_hooks: tuple[PythonHookConfig, ...] = ()

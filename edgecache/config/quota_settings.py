@@ -14,6 +14,13 @@ _SELECTED = "that a policy the API makes or changes selects"
 
 _ROWS: tuple[tuple[str, str, int, str], ...] = (
     ("distributions", "distributions", 100_000, f"{_WHOLE} (TooManyDistributions)"),
+    ("staging_distributions", "distributions", 100_000, f"{_WHOLE} (TooManyDistributions)"),
+    (
+        "continuous_deployment_policies",
+        "policies",
+        100_000,
+        f"{_WHOLE} (TooManyContinuousDeploymentPolicies)",
+    ),
     ("cache_policies", "policies", 10_000, f"{_MADE} (TooManyCachePolicies)"),
     ("origin_request_policies", "policies", 10_000, f"{_MADE} (TooManyOriginRequestPolicies)"),
     ("response_headers_policies", "policies", 10_000, f"{_MADE} (TooManyResponseHeadersPolicies)"),

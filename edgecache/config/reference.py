@@ -14,11 +14,12 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 
-from edgecache.config.model import Config, Distribution, Model
+from edgecache.config.model import Config, ContinuousDeploymentPolicy, Distribution, Model
 
 OF_CONTROL = {
     Config: frozenset({"unavailable", "revoked_nodes"}),
     Distribution: frozenset({"releases", "kept"}),
+    ContinuousDeploymentPolicy: frozenset({"sessions_since"}),
 }
 """Fields that control says and no file does."""
 

@@ -20,6 +20,7 @@ from edgecache.config.aws.access import (
     read_origin_access_identity,
     read_public_key,
 )
+from edgecache.config.aws.continuous_deployment import read_continuous_deployment_policy
 from edgecache.config.aws.defaults import fill_ttls
 from edgecache.config.aws.document import DocumentError
 from edgecache.config.aws.forwarded_values import legacy_policies
@@ -44,6 +45,7 @@ from edgecache.config.managed import (
 from edgecache.config.model import (
     Behavior,
     CachePolicy,
+    ContinuousDeploymentPolicy,
     Distribution,
     ForwardedValues,
     KeyGroup,
@@ -113,6 +115,7 @@ PLACED_KINDS: Final = (
     _kind_with_own_place(KeyGroup, read_key_group),
     _kind_with_own_place(OriginAccessControl, read_origin_access_control),
     _kind_with_own_place(OriginAccessIdentity, read_origin_access_identity),
+    _kind_with_own_place(ContinuousDeploymentPolicy, read_continuous_deployment_policy),
 )
 
 

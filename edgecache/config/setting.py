@@ -15,6 +15,7 @@ from edgecache.config.model import (
     CachePolicy,
     Cluster,
     Config,
+    ContinuousDeploymentPolicy,
     Disk,
     DnsLocation,
     DnsSettings,
@@ -34,6 +35,7 @@ from edgecache.config.model import (
     RegionalCache,
     Reserve,
     Resolver,
+    SessionStickiness,
     Tracing,
 )
 from edgecache.config.units import shown_size
@@ -82,6 +84,8 @@ _PLACES: dict[type[Model], str] = {
     Cluster: "cluster",
     Limits: "limits",
     Quotas: "quotas",
+    ContinuousDeploymentPolicy: "continuous_deployment_policies[]",
+    SessionStickiness: "continuous_deployment_policies[].session_stickiness",
     Location: "locations[]",
     Config: "",
     RegionalCache: "regional_caches[]",

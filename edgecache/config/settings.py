@@ -18,6 +18,7 @@ from edgecache.config.model import (
     CachePolicy,
     Cluster,
     Config,
+    ContinuousDeploymentPolicy,
     Disk,
     DnsLocation,
     DnsSettings,
@@ -34,6 +35,7 @@ from edgecache.config.model import (
     RegionalCache,
     Reserve,
     Resolver,
+    SessionStickiness,
     Tracing,
 )
 from edgecache.config.quota_settings import QUOTA_SETTINGS
@@ -54,6 +56,25 @@ SETTINGS: tuple[Setting, ...] = (
         34_300_800,
         "of a node's certificate, renewed at two thirds of it; 30 days by default, step-ca and "
         "Consul give 1 and 3, and 397 are the most that browsers admit",
+    ),
+    Setting(
+        ContinuousDeploymentPolicy,
+        "weight",
+        "of all requests",
+        0,
+        0.15,
+        "that go to the staging distribution; CloudFront's most",
+    ),
+    Setting(
+        SessionStickiness,
+        "idle_ttl_s",
+        "seconds",
+        300,
+        3_600,
+        "as in CloudFront, of no request",
+    ),
+    Setting(
+        SessionStickiness, "maximum_ttl_s", "seconds", 300, 3_600, "as in CloudFront, in any case"
     ),
     Setting(DnsSettings, "workers", "processes", 1, 64, "one for each core is enough"),
     Setting(

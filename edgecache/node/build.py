@@ -10,8 +10,8 @@ from random import random
 
 from msgspec.structs import replace
 
-from edgecache.cache.environment import TierEnvironment
-from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend, via_pseudonym
+from edgecache.cache.environment import TierEnvironment, via_pseudonym
+from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier
 from edgecache.cluster.certificates import CertificateFile

@@ -45,6 +45,7 @@ class BehaviorMatch:
     passed_over: tuple[str, ...]  # the patterns before it, which did not match
     path: str  # the default root object stands in for `/`
     matched_as: str  # the path as patterns see it
+    deployment: str = ""  # what part of the requests which distribution serves; empty: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +142,12 @@ class EntryFacts:
     part: StoredPart | None
 
 
-def locate_unsigned(request: Request, table: RouteTable) -> RoutedRequest | None:
-    """Where a viewer's `request` goes, as the tiers have it; None: no site has its host."""
-    routed = locate(request, table)
+def locate_unsigned(request: Request, table: RouteTable, now: float = 0.0) -> RoutedRequest | None:
+    """Where a viewer's `request` goes, as the tiers have it; None: no site has its host.
+
+    Where a weight decides, and no session at `now`, that is the primary distribution.
+    """
+    routed = locate(request, table, now=now)
     return None if routed is None else structs.replace(routed, request=routed.unsigned())
 
 
@@ -153,7 +157,7 @@ def explain(request: Request, table: RouteTable, entrance: EntryPoint, now: floa
     The viewer's country is not known, nor the address unless the request has it.
     """
     url = text(b"%b://%b%b" % (request.scheme, request.authority, request.target))
-    where = locate_unsigned(request, table)
+    where = locate_unsigned(request, table, now)
     told = Explanation(url, text(request.method), http_version=text(request.version))
     if where is None:
         unserved = table.unavailable_site(request.host)
@@ -245,7 +249,23 @@ def _choice(where: RoutedRequest, table: RouteTable) -> BehaviorMatch:
         passed_over=tuple(patterns[:index]),
         path=text(where.request.path),
         matched_as=text(normalized_path(where.request.path)),
+        deployment=_deployment(where, table),
     )
+
+
+def _deployment(where: RoutedRequest, table: RouteTable) -> str:
+    """What a continuous deployment policy says of the requests of a primary distribution."""
+    primary = table.site(where.received.host)
+    if primary is None or primary.traffic is None or primary.staging is None:
+        return ""
+    rule, staging = primary.traffic, primary.staging.distribution.id
+    share = f"{rule.weight:.2%} of requests, by chance"
+    if rule.header:
+        share = f"requests with {text(rule.header)}: {text(rule.value)}"
+    elif rule.idle_s:
+        share += f", for sessions of {rule.idle_s} s idle and {rule.session_s_max} s at most"
+    side = "staging" if where.site is primary.staging else "primary"
+    return f"{side} of {primary.distribution.id}; its staging {staging} serves {share}"
 
 
 def _matched_name(host: bytes, table: RouteTable) -> str:

@@ -59,9 +59,10 @@ _KINDS = (
     ("KeyGroup", "KeyGroups"),
     ("OriginAccessControl", "OriginAccessControls"),
     ("CloudFrontOriginAccessIdentity", "CloudFrontOriginAccessIdentities"),
+    ("ContinuousDeploymentPolicy", "ContinuousDeploymentPolicies"),
 )
 _ABSENT = (  # of which there are none
-    "AnycastIpLists", "ConnectionFunctions", "ConnectionGroups", "ContinuousDeploymentPolicies",
+    "AnycastIpLists", "ConnectionFunctions", "ConnectionGroups",
     "DistributionTenants", "DistributionTenantsByCustomization", "FieldLevelEncryptionConfigs",
     "FieldLevelEncryptionProfiles", "StreamingDistributions", "TrustStores", "VpcOrigins",
 )  # fmt: skip
@@ -80,6 +81,7 @@ CLOUDFRONT: dict[str, Permission] = {
     "CreateDistribution": Permission(_WRITE),
     "CreateDistributionWithTags": Permission(_WRITE),
     "CopyDistribution": Permission(_WRITE),  # what it makes is another one
+    "UpdateDistributionWithStagingConfig": Permission(_WRITE, "Id"),  # and its policy
     "ListTagsForResource": Permission(_LOOK, ARN),
     "TagResource": Permission(_WRITE, ARN),
     "UntagResource": Permission(_WRITE, ARN),
@@ -99,6 +101,9 @@ CLOUDFRONT: dict[str, Permission] = {
     **{f"ListDistributionsBy{name}": Permission(_READ)
        for name in ("AnycastIpListId", "ConnectionMode", "VpcOriginId")},
     **{f"List{name}": Permission(_LOOK) for name in _ABSENT},
+    "CreateMonitoringSubscription": Permission(_WRITE, "DistributionId"),
+    "GetMonitoringSubscription": Permission(_LOOK, "DistributionId"),
+    "DeleteMonitoringSubscription": Permission(_WRITE, "DistributionId"),
     "AssociateAlias": Permission(_WRITE),  # it is taken from another one
     "ListConflictingAliases": Permission(_READ),
     "ListRealtimeLogConfigs": Permission(_LOOK),

@@ -43,6 +43,12 @@ from edgecache.rules.viewer.access_list import (
     compile_ip_sets,
 )
 from edgecache.rules.viewer.basic_auth import BasicAuthRule, compile_basic_auth
+from edgecache.rules.viewer.continuous_deployment import (
+    ServedSide,
+    TrafficRule,
+    paired,
+    without_session,
+)
 from edgecache.rules.viewer.geo import NOWHERE, GeoPlace
 from edgecache.rules.viewer.headers import (
     depends_on_viewer,
@@ -96,6 +102,7 @@ class Route(Struct, frozen=True, eq=False, weakref=True):
     response_function: str = ""  # the same, at viewer-response
     lambdas: Mapping[str, LambdaFunctionAssociation] = {}  # by event
     runs_functions: bool = False  # any at an event of viewers: no hit of it is repeated
+    side: ServedSide | None = None  # of a continuous deployment; None: there is none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +114,8 @@ class Site:
     private: bool = False  # some behavior is not everybody's: see `_guard`
     uses_files: bool = False  # some behavior goes by what files hold
     limits_by_fields: tuple[RateLimitRule, ...] = ()  # whose buckets fields of requests name
+    traffic: TrafficRule | None = None  # of a primary: which of its requests `staging` serves
+    staging: Site | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -241,12 +250,12 @@ def compile_routes(
     any_host = None
     zone = "" if config.dns is None else config.dns.zone
     for distribution in config.distributions:
-        site = None
         if distribution.enabled:
             site = _kept(sites.get(distribution.id), distribution)
-            site = site or _compile_site(distribution, world)
-        if site is not None:
-            by_id[distribution.id] = site
+            by_id[distribution.id] = site or _compile_site(distribution, world)
+    by_id = paired(config, by_id)
+    for distribution in config.distributions:
+        site = None if distribution.staging else by_id.get(distribution.id)
         for name in (distribution.domain_name, *distribution.aliases):
             folded = name.lower().encode("ascii")
             if folded == b"*":
@@ -256,7 +265,8 @@ def compile_routes(
             elif folded:
                 exact[folded] = site
     for distribution in config.distributions if zone else ():
-        exact[_name_in_zone(distribution, zone)] = by_id.get(distribution.id)
+        site = None if distribution.staging else by_id.get(distribution.id)
+        exact[_name_in_zone(distribution, zone)] = site
     unavailable = _names_held(config.unavailable, exact, wildcard, taken=any_host is not None)
     names = exact, wildcard, by_id, any_host, unavailable
     return RouteTable(*names, limits, world.ip_sets)
@@ -300,13 +310,30 @@ def nowhere(_address: str) -> GeoPlace:
     return NOWHERE
 
 
+def never() -> float:
+    """The largest draw there is: only what is always done is done."""
+    return 1 - 2**-53
+
+
 def locate(
-    request: Request, table: RouteTable, place_of: PlaceOf = nowhere
+    request: Request,
+    table: RouteTable,
+    place_of: PlaceOf = nowhere,
+    chance: Callable[[], float] = never,
+    now: float = 0.0,
 ) -> RoutedRequest | None:
-    """Where a viewer's `request`, as received, goes; None: no site of the table has its host."""
+    """Where a viewer's `request`, as received, goes; None: no site of the table has its host.
+
+    `chance`, from [0, 1), decides between a distribution and its staging one by weight, unless the
+    request belongs to a session at `now` (epoch seconds).
+    """
     site = table.site(request.host)
     if site is None:
         return None
+    if site.traffic is not None and site.staging is not None:
+        if site.traffic.sends_to_staging(request.fields, chance, now):
+            site = site.staging
+        request = replace(request, fields=without_session(request.fields))
     inner = request
     if request.path == b"/" and site.distribution.default_root_object:
         inner = replace(request, path=b"/" + site.distribution.default_root_object.encode())
@@ -356,6 +383,8 @@ def _names_held(
 def _kept(former: Site | None, distribution: Distribution) -> Site | None:
     """The former site, where the distribution is the same; keys may be others."""
     if former is None or former.private or former.uses_files:
+        return None
+    if former.behaviors[0][1].side is not None:  # its policy may be another
         return None
     if former.distribution is distribution or former.distribution == distribution:
         return former

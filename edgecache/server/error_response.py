@@ -10,8 +10,8 @@ from html import escape
 
 from msgspec.structs import replace
 
+from edgecache.cache.environment import product_name
 from edgecache.cache.error_pages import retry_after
-from edgecache.cache.frontend import product_name
 from edgecache.cache.outcome import CacheStatus, Errand, Outcome, Refusal
 from edgecache.cache.viewer_triggers import of_fault
 from edgecache.functions.event import FunctionResponse

@@ -282,7 +282,10 @@ class Listener:
     ) -> tuple[Outcome, Fields]:
         """What `hit` gives for `request`, and its fields, all but the framing."""
         outcome = self.hit_outcome(hit, request, now)
-        return outcome, self.frontend.dressed(outcome, request_id, (request, hit.route), 0.0)
+        fields = self.frontend.dressed(outcome, request_id, (request, hit.route), 0.0)
+        side = None if self.from_peers else hit.route.side
+        return outcome, fields if side is None else (
+            *fields, *side.session_fields(request.fields, now))  # fmt: skip
 
     def hit_outcome(self, hit: Hit, request: Request, now: float) -> Outcome:
         """What `hit` gives for `request`."""

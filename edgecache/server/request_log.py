@@ -192,10 +192,12 @@ class RequestLog:
         """A request ended at `now` (epoch seconds), `taken_s` after its first byte."""
         counters = self.counters
         result = outcome.result = logged_result(outcome.status, outcome.result)
-        site = counters.distributions[summary.distribution]
+        route = outcome.route
+        served = summary.distribution if route is None else route.distribution.id
+        site = counters.distributions[served]
         site.statuses[outcome.status // 100] += 1
         site.bytes_in += summary.bytes_in
-        of_result = site.behaviors[r.behavior.path_pattern if (r := outcome.route) else ""][result]
+        of_result = site.behaviors["" if route is None else route.behavior.path_pattern][result]
         of_result.bytes_out += outcome.bytes_out
         of_result.time_taken.observe(taken_s)
         if result is CacheResult.MISS:
@@ -240,7 +242,7 @@ class RequestLog:
             outcome.bytes_out,
             client[0],
             summary.method,
-            summary.site,
+            _served_name(summary, outcome),
             summary.stem,
             outcome.status,
             summary.referer,
@@ -295,6 +297,14 @@ class RequestLog:
             None if trace is None else trace.span_id,
             None if known is None else known.flags,
         )
+
+
+def _served_name(summary: RequestSummary, outcome: RequestOutcome) -> str:
+    """The name of the distribution that served a request: a staging one is not its host's."""
+    route = outcome.route
+    if route is None or route.side is None:
+        return summary.site
+    return route.distribution.domain_name or route.distribution.id
 
 
 def key_hash(key: bytes) -> str:

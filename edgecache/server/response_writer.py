@@ -344,7 +344,12 @@ class ResponseWriter:
         took_s = 0.0
         if asked is not None and asked[1].behavior.response_headers_policy is not None:
             took_s = self._listener.clock() - self._stream.began  # it may want Server-Timing
-        return self._listener.frontend.dressed(outcome, self._id, asked, took_s)
+        fields = self._listener.frontend.dressed(outcome, self._id, asked, took_s)
+        if asked is None or asked[1].side is None or self._listener.from_peers:
+            return fields
+        cookie, now = self._summary.cookie, self._listener.clock()
+        sent = ((b"cookie", cookie),) if cookie else ()
+        return (*fields, *asked[1].side.session_fields(sent, now))
 
     async def _send(self, outcome: Outcome, request: Request, route: Route) -> None:
         body, stream, self._route = outcome.body, self._stream, route

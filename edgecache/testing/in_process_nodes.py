@@ -15,8 +15,8 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-from edgecache.cache.environment import TierEnvironment
-from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend, via_pseudonym
+from edgecache.cache.environment import TierEnvironment, via_pseudonym
+from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend
 from edgecache.cache.function_events import FunctionEvents
 from edgecache.cache.peer_frontend import Frontend, PeerFrontend
 from edgecache.cache.tier import Tier

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from edgecache.cache.environment import TierEnvironment
-from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend, product_name
+from edgecache.cache.environment import TierEnvironment, product_name
+from edgecache.cache.frontend import FrontendEnvironment, ViewerFrontend
 from edgecache.cache.outcome import CacheResult, ErrorPageErrand, Hit, Outcome, Refusal
 from edgecache.cache.tier import Tier
 from edgecache.config.model import (

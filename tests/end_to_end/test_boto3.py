@@ -10,7 +10,6 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,62 +20,20 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.signers import CloudFrontSigner
 
-from edgecache.config.secrets import load_operators
-from edgecache.control.cloudfront.authentication import AccessKey, access_keys
+from edgecache.control.cloudfront.authentication import AccessKey
+from tests.end_to_end.api_place import OPTIMIZED, Place
+from tests.end_to_end.asking_viewers import AskingViewers
 from tests.end_to_end.foreign import UnavailableError
 from tests.end_to_end.foreign_clients import aws, javascript
-from tests.end_to_end.installation import Up, make_installation, start_up
+from tests.end_to_end.installation import make_installation, start_up
 from tests.end_to_end.nginx import Nginx
 from tests.end_to_end.processes import wait_for
 from tests.end_to_end.tree import File
 from tests.end_to_end.viewers import curl
 from tests.rules.private.signers import EC, RSA
 
-OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+SECURITY_HEADERS = "67f7725c-6f97-4210-82d7-5512b31e9d03"
 POLLS = {"Delay": 1, "MaxAttempts": 60}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An installation that runs, and nginx behind whatever is made in front of it."""
-
-    up: Up
-    origin: int
-    path: str
-
-    @property
-    def control(self) -> str:
-        return self.up.installation.control
-
-    @property
-    def key(self) -> AccessKey:
-        return access_keys(load_operators(self.up.installation.state, {}))[-1]
-
-    def site(self, reference: str, **more: Any) -> dict[str, Any]:
-        """A distribution in front of nginx."""
-        custom = {
-            "HTTPPort": self.origin, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only",
-        }  # fmt: skip
-        origin = {"Id": "web", "DomainName": "127.0.0.1", "CustomOriginConfig": custom}
-        return {
-            "CallerReference": reference,
-            "Comment": "made by a test",
-            "Enabled": True,
-            "Origins": {"Quantity": 1, "Items": [origin]},
-            "DefaultCacheBehavior": {
-                "TargetOriginId": "web",
-                "ViewerProtocolPolicy": "allow-all",
-                "CachePolicyId": OPTIMIZED,
-            },
-        } | more
-
-    def statuses(self, host: str) -> list[int]:
-        """What both locations answer to a Host."""
-        urls = (f"{self.up.lhr}{self.path}", f"{self.up.nrt}{self.path}")
-        return [curl(url, "-H", f"Host: {host}").status for url in urls]
-
-    def cached(self, host: str) -> str:
-        return curl(f"{self.up.lhr}{self.path}", "-H", f"Host: {host}").x_cache
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +144,44 @@ def test_a_policy_of_the_api_is_what_viewers_get(place: Place, client: Any) -> N
     deployed(client, made["Id"])
     answer = curl(f"{place.up.lhr}{place.path}", "-H", f"Host: {made['DomainName']}")
     assert (answer.status, answer.fields["x-made-by"]) == (200, "a test")
+
+
+def test_a_staging_distribution_is_promoted_without_a_lost_request(
+    place: Place, client: Any
+) -> None:
+    def changed(one: Any, **more: Any) -> Any:
+        config = one["Distribution"]["DistributionConfig"] | more
+        id = one["Distribution"]["Id"]
+        return client.update_distribution(Id=id, IfMatch=one["ETag"], DistributionConfig=config)
+
+    primary = client.create_distribution(DistributionConfig=place.site("primary"))
+    id, host = primary["Distribution"]["Id"], primary["Distribution"]["DomainName"]
+    copied = {"PrimaryDistributionId": id, "IfMatch": primary["ETag"], "Staging": True}
+    staging = client.copy_distribution(**copied, CallerReference="staging")
+    behavior = staging["Distribution"]["DistributionConfig"]["DefaultCacheBehavior"]
+    cors = {"ResponseHeadersPolicyId": SECURITY_HEADERS}
+    staging = changed(staging, DefaultCacheBehavior=behavior | cors)
+    names = {"Quantity": 1, "Items": [staging["Distribution"]["DomainName"]]}
+    traffic = {"Type": "SingleWeight", "SingleWeightConfig": {"Weight": 0.15}}
+    config = {"StagingDistributionDnsNames": names, "Enabled": True, "TrafficConfig": traffic}
+    create = client.create_continuous_deployment_policy
+    made = create(ContinuousDeploymentPolicyConfig=config)["ContinuousDeploymentPolicy"]
+    primary = changed(primary, ContinuousDeploymentPolicyId=made["Id"])
+    deployed(client, id)
+    urls = [f"{base}{place.path}" for base in (place.up.lhr, place.up.nrt)]
+    with AskingViewers(urls * 2, host) as asking:
+        wait_for("both serve", lambda: asking.count(new=True) > 20 and asking.count(new=False) > 20)
+        client.update_distribution_with_staging_config(
+            Id=id,
+            StagingDistributionId=staging["Distribution"]["Id"],
+            IfMatch=f"{primary['ETag']}, {staging['ETag']}",
+        )
+        deployed(client, id)
+        before = len(asking.told)
+        wait_for("it serves on", lambda: len(asking.told) > before + 100)
+    assert {status for status, _ in asking.told} == {200}
+    assert {new for _, new in asking.told[before + 4 :]} == {True}  # four were under way
+    assert asking.told[:before].count((200, True)) / before > 0.05
 
 
 def test_awss_command_line(place: Place, client: Any, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from edgecache.cache.frontend import via_pseudonym
+from edgecache.cache.environment import via_pseudonym
 from tests.end_to_end.installation import Installation, Ports, Up, start_up
 from tests.end_to_end.processes import free_ports
 from tests.end_to_end.scripted_origin import Exchange, PlayedOrigin

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from edgecache.config.model import Quotas
+from edgecache.config.model import ContinuousDeploymentPolicy, Quotas, SessionStickiness
 
 FIRST = "0.1.0"
 HEALTH_CHECK = (
@@ -25,6 +25,15 @@ LATER: dict[tuple[str, str], str] = {
     ("Origin", "health_check"): "Unreleased",
     **dict.fromkeys((("HealthCheck", one) for one in HEALTH_CHECK), "Unreleased"),
     ("Config", "quotas"): "Unreleased",
+    ("Config", "continuous_deployment_policies"): "Unreleased",
+    ("Distribution", "staging"): "Unreleased",
+    ("Distribution", "continuous_deployment_policy"): "Unreleased",
+    **{("SessionStickiness", one): "Unreleased" for one in SessionStickiness.__struct_fields__},
+    **{
+        ("ContinuousDeploymentPolicy", one): "Unreleased"
+        for one in ContinuousDeploymentPolicy.__struct_fields__
+        if one != "sessions_since"
+    },
     **{("Quotas", name): "Unreleased" for name in Quotas.__struct_fields__},
     ("DnsSettings", "vpcs"): "Unreleased",
     ("DnsVpc", "id"): "Unreleased",

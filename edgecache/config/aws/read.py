@@ -90,6 +90,8 @@ def _read(node: DocumentNode, policies: Policies) -> Distribution:
         price_class=node.text("PriceClass"),
         http_version=node.text("HttpVersion").lower(),
         ipv6_enabled=node.flag("IsIPV6Enabled"),
+        staging=node.flag("Staging"),
+        continuous_deployment_policy=node.text("ContinuousDeploymentPolicyId"),
         cache_tag_header=node.child(cache_tag).text("HeaderName") if node.has(cache_tag) else "",
     )
     read = with_extension(distribution, node)

@@ -56,11 +56,6 @@ MEMBERS: tuple[UnsupportedMember, ...] = (
     *_of_behaviors("SmoothStreaming", "the format is not made", "InvalidArgument"),
     UnsupportedMember("WebACLId", "requests are not filtered", "InvalidWebACLId"),
     UnsupportedMember(
-        "ContinuousDeploymentPolicyId",
-        "viewers are not sent to a staging distribution",
-        "NoSuchContinuousDeploymentPolicy",
-    ),
-    UnsupportedMember(
         "ViewerMtlsConfig", "viewers are not asked for certificates", "InvalidArgument"
     ),
     UnsupportedMember(
@@ -101,7 +96,6 @@ MEMBERS: tuple[UnsupportedMember, ...] = (
     ),
     UnsupportedMember("PriceClass", "every location serves", off=("PriceClass_All", "None")),
     UnsupportedMember("IsIPV6Enabled", "`listen` says which addresses are served", off=(True,)),
-    UnsupportedMember("Staging", "it is served at its own domain name, as any other"),
     UnsupportedMember("AnycastIpListId", "`listen` says which addresses are served"),
     *(
         UnsupportedMember(place, "the certificate is `certificate_file`, else a development one")

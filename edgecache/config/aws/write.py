@@ -46,6 +46,8 @@ _WRITTEN = frozenset(
         "ipv6_enabled",
         "cache_tag_header",
         "caller_reference",
+        "staging",
+        "continuous_deployment_policy",
     }
 )  # the rest has no member of CloudFront's, or one that says less
 
@@ -77,8 +79,8 @@ def distribution_config(distribution: Distribution) -> dict[str, Any]:
         "WebACLId": "",
         "HttpVersion": distribution.http_version,
         "IsIPV6Enabled": distribution.ipv6_enabled,
-        "ContinuousDeploymentPolicyId": "",
-        "Staging": False,
+        "ContinuousDeploymentPolicyId": distribution.continuous_deployment_policy,
+        "Staging": distribution.staging,
     }
     if distribution.cache_tag_header:
         written["CacheTagConfig"] = {"HeaderName": distribution.cache_tag_header}

@@ -15,6 +15,7 @@ import msgspec
 
 from edgecache.config.checks.access import check_access
 from edgecache.config.checks.access_lists import check_access_lists
+from edgecache.config.checks.continuous_deployment import check_continuous_deployment
 from edgecache.config.checks.distribution import ID, check_distribution
 from edgecache.config.checks.dns import check_dns
 from edgecache.config.checks.dns_zones import check_zones
@@ -90,6 +91,7 @@ def check(
     check_keys(config, problems)
     check_access(config, problems)
     check_access_lists(config, problems)
+    check_continuous_deployment(config, problems)
     check_control(config, problems)
     check_traced_keys(config, problems)
     check_tracing(config.tracing, problems)

@@ -13,6 +13,7 @@ from edgecache.config.problems import ProblemCode, Problems
 Count = tuple[str, int, str]  # where, how many, and the quota's name
 
 _LISTS = {  # of the configuration, and the quota of each; policies stand in behaviors
+    "continuous_deployment_policies": "continuous_deployment_policies",
     "origin_access_controls": "origin_access_controls",
     "origin_access_identities": "origin_access_identities",
     "functions": "functions",
@@ -38,6 +39,8 @@ def served_count(config: Config) -> int:
 
 def _counts(config: Config) -> Iterator[Count]:
     yield "distributions", served_count(config), "distributions"
+    staging = sum(site.staging for site in config.distributions)
+    yield "distributions", staging, "staging_distributions"
     for list_name, quota in _LISTS.items():
         yield list_name, len(getattr(config, list_name)), quota
     for index, group in enumerate(config.key_groups):

@@ -19,7 +19,6 @@ EMPTY = (
     "ListAnycastIpLists",
     "ListConnectionFunctions",
     "ListConnectionGroups",
-    "ListContinuousDeploymentPolicies",
     "ListDistributionTenants",
     "ListDistributionTenantsByCustomization",
     "ListFieldLevelEncryptionConfigs",

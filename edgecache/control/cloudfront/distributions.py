@@ -28,7 +28,11 @@ from edgecache.control.cloudfront.preconditions import (
 )
 from edgecache.control.cloudfront.quotas import require_room
 from edgecache.control.cloudfront.realtime_logs import realtime_log_named
-from edgecache.control.cloudfront.resources import behaviors, distributions_using
+from edgecache.control.cloudfront.resources import (
+    behaviors,
+    distributions_using,
+    policies_of_staging,
+)
 from edgecache.control.cloudfront.tags import merge_tags
 from edgecache.control.state.resources import (
     Resource,
@@ -165,6 +169,7 @@ def copy(call: OperationContext) -> Document:
         "CallerReference": given["CallerReference"],
         "Aliases": {"Quantity": 0},
         "Staging": given.get("Staging", False),
+        "ContinuousDeploymentPolicyId": "",
         "Enabled": given.get("Enabled", primary.config["Enabled"]),
     }
     return _create(call, config, {})
@@ -183,6 +188,10 @@ def _create(call: OperationContext, config: Document, tags: dict[str, str]) -> D
         )
     count = catalog.count(ResourceKind.DISTRIBUTION)
     require_room(call, "distributions", count, "TooManyDistributions")
+    if config["Staging"]:
+        known = catalog.of(ResourceKind.DISTRIBUTION)
+        staging = sum(bool(one.config["Staging"]) for one in known)
+        require_room(call, "staging_distributions", staging, "TooManyDistributions")
     now = catalog.clock()
     resource = Resource(
         kind=ResourceKind.DISTRIBUTION,
@@ -234,10 +243,11 @@ def update(call: OperationContext) -> Document:
     require_changeable(one, "IllegalUpdate")
     require_current(call, one)
     config = _fill_defaults(_note_unsupported(call, call.input["DistributionConfig"]))
-    if config["CallerReference"] != one.config["CallerReference"]:
-        raise ApiError(
-            "IllegalUpdate", "The parameter DistributionConfig.CallerReference cannot be changed."
-        )
+    for name in ("CallerReference", "Staging"):
+        if config[name] != one.config[name]:
+            raise ApiError(
+                "IllegalUpdate", f"The parameter DistributionConfig.{name} cannot be changed."
+            )
     require_allowed(call, config, one)
     _require_protection(one.id, one.config, config)
     changed = replace(
@@ -262,6 +272,7 @@ def delete(call: OperationContext) -> Document:
             "DistributionNotDisabled",
             "The distribution you are trying to delete has not been disabled.",
         )
+    _require_no_policy(call, one)
     if not runs_everywhere(call, one):
         raise ApiError(
             "DistributionNotDisabled",
@@ -270,7 +281,19 @@ def delete(call: OperationContext) -> Document:
         )
     with as_api_errors(one.kind, one.id), call.changing(one.id):
         call.catalog.remove(one.kind, one.id)
+        call.catalog.remove(ResourceKind.MONITORING_SUBSCRIPTION, one.id)
     return {}
+
+
+def _require_no_policy(call: OperationContext, one: Resource) -> None:
+    """ResourceInUse for a staging distribution that a policy names."""
+    policies = policies_of_staging(call, one) if one.config["Staging"] else []
+    if policies:
+        raise ApiError(
+            "ResourceInUse",
+            f"The distribution {one.id} is used by the continuous deployment policy "
+            f"{policies[0].id}.",
+        )
 
 
 def list_all(call: OperationContext) -> Document:

@@ -22,6 +22,7 @@ OF_KIND = {
     ResourceKind.KEY_GROUP: "key_groups",
     ResourceKind.ACCESS_CONTROL: "origin_access_controls",
     ResourceKind.ACCESS_IDENTITY: "origin_access_identities",
+    ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY: "continuous_deployment_policies",
 }
 """The quota of each kind that has the six operations."""
 

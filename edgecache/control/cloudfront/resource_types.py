@@ -127,6 +127,11 @@ def _group_summary(resource: Resource) -> Config:
     return {"KeyGroup": BY_KIND[ResourceKind.KEY_GROUP].shown(resource)}
 
 
+def _deployment_summary(resource: Resource) -> Config:
+    type = BY_KIND[ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY]
+    return {type.name: type.shown(resource)}
+
+
 def _identity_summary(resource: Resource) -> Config:
     return _named_of("Comment")(resource) | _canonical(resource)
 
@@ -136,6 +141,19 @@ RESOURCE_TYPES = (
     _policy(ResourceKind.ORIGIN_REQUEST_POLICY, "OriginRequestPolicy", "OriginRequestPolicies"),
     _policy(
         ResourceKind.RESPONSE_HEADERS_POLICY, "ResponseHeadersPolicy", "ResponseHeadersPolicies"
+    ),
+    ResourceType(
+        ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY,
+        "ContinuousDeploymentPolicy",
+        "ContinuousDeploymentPolicies",
+        "NoSuchContinuousDeploymentPolicy",
+        "ContinuousDeploymentPolicyAlreadyExists",
+        "ContinuousDeploymentPolicyInUse",
+        "TooManyContinuousDeploymentPolicies",
+        _uuid,
+        lambda config: config,
+        _modified,
+        _deployment_summary,
     ),
     ResourceType(
         ResourceKind.PUBLIC_KEY,

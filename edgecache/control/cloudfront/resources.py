@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from edgecache.config.aws.origins import OAI_PREFIX
+from edgecache.config.aws.passthrough import EXTENSION
 from edgecache.control.cloudfront.context import OperationContext, Run, kind_words, page
 from edgecache.control.cloudfront.error_mapping import as_api_errors
 from edgecache.control.cloudfront.errors import ApiError
@@ -28,7 +29,13 @@ from edgecache.control.cloudfront.resource_types import (
     ResourceType,
 )
 from edgecache.control.state.catalog import Catalog
-from edgecache.control.state.resources import Resource, ResourceKind, ResourceSource, random_id
+from edgecache.control.state.resources import (
+    Resource,
+    ResourceKind,
+    ResourceSource,
+    default_domain_name,
+    random_id,
+)
 
 _MEMBERS = {
     ResourceKind.CACHE_POLICY: "CachePolicyId",
@@ -55,6 +62,30 @@ def distributions_using(catalog: Catalog, kind: ResourceKind, id: str) -> list[R
     ]
 
 
+def policies_of_staging(call: OperationContext, staging: Resource) -> list[Resource]:
+    """The policies that send requests to a staging distribution: at most one."""
+    name = (staging.domain_name or default_domain_name(staging.id)).lower()
+    return [
+        one
+        for one in call.catalog.of(ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY)
+        if name
+        in map(str.lower, one.config.get("StagingDistributionDnsNames", {}).get("Items", ()))
+    ]
+
+
+def _with_sessions(before: Config, after: Config, now: float) -> Config:
+    """A policy's configuration, and since when its sessions count: from when it, or stickiness, was
+    enabled or disabled (Developer Guide, "Session stickiness")."""
+    if _sessions_of(before) != _sessions_of(after):
+        return after | {EXTENSION: {"sessions_since": int(now)}}
+    return after | ({EXTENSION: before[EXTENSION]} if EXTENSION in before else {})
+
+
+def _sessions_of(config: Config) -> tuple[bool, bool]:
+    by_weight = config.get("TrafficConfig", {}).get("SingleWeightConfig", {})
+    return bool(config["Enabled"]), "SessionStickinessConfig" in by_weight
+
+
 def _used_ids(config: dict[str, Any], kind: ResourceKind) -> Iterator[str]:
     if kind in _MEMBERS:
         for behavior in behaviors(config):
@@ -69,6 +100,8 @@ def _used_ids(config: dict[str, Any], kind: ResourceKind) -> Iterator[str]:
         for behavior in behaviors(config):
             for item in behavior.get("FunctionAssociations", {}).get("Items", ()):
                 yield item["FunctionARN"].rpartition("/")[2]
+    elif kind is ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY:
+        yield config.get("ContinuousDeploymentPolicyId", "")
     for origin in config["Origins"].get("Items", ()):
         if kind is ResourceKind.ACCESS_CONTROL:
             yield origin.get("OriginAccessControlId", "")
@@ -151,6 +184,8 @@ def update(type: ResourceType, call: OperationContext) -> Config:
             )
     _require_free(type, config, one.id, catalog.of(type.kind))
     require_few_names(call, type.kind, config)
+    if type.kind is ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY:
+        config = _with_sessions(one.config, config, catalog.clock())
     changed = replace(
         one,
         etag=random_id("E", catalog.random),

@@ -21,7 +21,7 @@ from edgecache.control.migration.resource_documents import (
     ResourceDocuments,
     with_ids,
 )
-from edgecache.control.state.resources import ResourceKind
+from edgecache.control.state.resources import ResourceKind, default_domain_name
 
 Word = Literal["created", "changed", "unchanged"]
 
@@ -82,6 +82,14 @@ NAMES = {
         "ResponseHeadersPolicyList",
         "ResponseHeadersPolicy",
     ),
+    ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY: ApiNames(
+        "continuous_deployment_policy",
+        "ContinuousDeploymentPolicyConfig",
+        "list_continuous_deployment_policies",
+        "ContinuousDeploymentPolicyList",
+        "ContinuousDeploymentPolicy",
+        by="StagingDistributionDnsNames",
+    ),
     ResourceKind.DISTRIBUTION: ApiNames(
         "distribution",
         "DistributionConfig",
@@ -137,8 +145,13 @@ class AccountUpdate:
     def _ordered(self, documents: ResourceDocuments) -> Iterator[ResourceDocument]:
         yield from documents.of(ResourceKind.KEY_VALUE_STORE)
         yield from documents.of(ResourceKind.FUNCTION)
+        sites = [*documents.of(ResourceKind.DISTRIBUTION)]
         for kind in NAMES:
-            yield from documents.of(kind)
+            if kind == ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY:
+                yield from (one for one in sites if one.config.get("Staging"))
+            if kind != ResourceKind.DISTRIBUTION:
+                yield from documents.of(kind)
+        yield from (one for one in sites if not one.config.get("Staging"))
 
     def _taken_back(self) -> Iterator[str]:
         """Undo what was done, the last first; what could not be undone."""
@@ -200,7 +213,8 @@ class AccountUpdate:
         return None
 
     def _listed(self, names: ApiNames) -> Iterator[Document]:
-        custom = {"Type": "custom"} if names.noun.endswith("_policy") else {}
+        typed = names.noun.endswith("_policy") and names.by == "Name"
+        custom = {"Type": "custom"} if typed else {}
         more: dict[str, str] = {}
         while True:
             page = getattr(self.client, names.listed)(**custom, **more)[names.list_member]
@@ -256,6 +270,9 @@ class AccountUpdate:
 
     def _told(self, one: ResourceDocument, id: str, word: Word) -> ResourceChange:
         self.ids[one.id] = id
+        if one.config.get("Staging"):  # a policy names it by its domain name
+            site = self.client.get_distribution(Id=id)["Distribution"]
+            self.ids[default_domain_name(one.id)] = site["DomainName"]
         return ResourceChange(one.place, one.kind, id, word)
 
 

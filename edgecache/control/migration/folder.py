@@ -39,6 +39,7 @@ _PLACES = {
     ResourceKind.KEY_GROUP: "key_groups",
     ResourceKind.ACCESS_CONTROL: "origin_access_controls",
     ResourceKind.ACCESS_IDENTITY: "origin_access_identities",
+    ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY: "continuous_deployment_policies",
 }
 _NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9_.-]")
 

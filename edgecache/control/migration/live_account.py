@@ -25,7 +25,7 @@ from edgecache.control.migration.resource_documents import (
     ResourceDocuments,
     behaviors_of,
 )
-from edgecache.control.state.resources import ResourceKind
+from edgecache.control.state.resources import ResourceKind, default_domain_name
 
 StoreReader = Callable[[str], dict[str, str]]
 """What the store of an ARN holds. ValueError says why that cannot be read."""
@@ -72,6 +72,10 @@ class LiveAccount:
         return self.documents
 
     def _read_distribution(self, id: str, config: Document) -> None:
+        if not self._is_new(ResourceKind.DISTRIBUTION, id):
+            return
+        if config.get("ContinuousDeploymentPolicyId"):
+            self._read_deployment(config["ContinuousDeploymentPolicyId"])
         for behavior in behaviors_of(config):
             if behavior.pop("RealtimeLogConfigArn", ""):
                 said = "RealtimeLogConfigArn: see realtime_logs of the file"
@@ -82,6 +86,23 @@ class LiveAccount:
             identity = origin.get("S3OriginConfig", {}).get("OriginAccessIdentity", "")
             self._read_named(ResourceKind.ACCESS_IDENTITY, identity.removeprefix(OAI_PREFIX))
         self._add(ResourceKind.DISTRIBUTION, id, config)
+
+    def _read_deployment(self, id: str) -> None:
+        """A continuous deployment policy, its staging distribution before it."""
+        answer = self._answer(id, "get_continuous_deployment_policy", Id=id)
+        if not answer or not self._is_new(ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY, id):
+            return
+        config = answer["ContinuousDeploymentPolicy"]["ContinuousDeploymentPolicyConfig"]
+        names = {name.lower() for name in config["StagingDistributionDnsNames"].get("Items", ())}
+        listed = self._pages("list_distributions", "DistributionList")
+        staging = next((one["Id"] for one in listed if one["DomainName"].lower() in names), None)
+        if staging is None:
+            self._wrong(id, f"there is no staging distribution {', '.join(sorted(names))}")
+            return
+        self.read([staging])
+        named = {"Quantity": 1, "Items": [default_domain_name(staging)]}
+        config = {**config, "StagingDistributionDnsNames": named}
+        self._add(ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY, id, config)
 
     def _read_behavior(self, behavior: Document) -> None:
         for member, kind in _POLICIES.items():
@@ -131,7 +152,8 @@ class LiveAccount:
         id = arn.rpartition("/")[2]
         if not self._is_new(ResourceKind.KEY_VALUE_STORE, id):
             return
-        found = next((one for one in self._stores() if one["ARN"] == arn), None)
+        listed = self._pages("list_key_value_stores", "KeyValueStoreList")
+        found = next((one for one in listed if one["ARN"] == arn), None)
         if found is None:
             self._wrong(arn, "there is no such key value store")
             return
@@ -143,11 +165,11 @@ class LiveAccount:
         store = {"Name": found["Name"], "Comment": found.get("Comment", ""), "Items": items}
         self._add(ResourceKind.KEY_VALUE_STORE, id, store)
 
-    def _stores(self) -> Iterator[Document]:
+    def _pages(self, operation: str, member: str) -> Iterator[Document]:
+        """The items of every page of a list."""
         marker: dict[str, str] = {}
         while True:
-            answer = self._answer("key value stores", "list_key_value_stores", **marker)
-            listed = answer.get("KeyValueStoreList", {})
+            listed = self._answer(operation, operation, **marker).get(member, {})
             yield from listed.get("Items", ())
             if not listed.get("NextMarker"):
                 return

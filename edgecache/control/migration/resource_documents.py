@@ -36,8 +36,10 @@ class ResourceDocument:
     """One resource. `config` is its configuration as the API creates it.
 
     `id` is what others name it by: of a function and of a store that is in an ARN, the name and
-    the UUID. `place` is where it stands in what is imported: its logical id, address or id. The
-    config of a function has Name, FunctionConfig and FunctionCode (text); that of a store Name,
+    the UUID; a continuous deployment policy names its staging distribution by the domain name that
+    is made of its id here (`default_domain_name`). `place` is where it stands in what is imported:
+    its logical id, address or id. The config of a function has Name, FunctionConfig and
+    FunctionCode (text); that of a store Name,
     Comment and Items (a dict).
     """
 
@@ -103,13 +105,16 @@ _ID_MEMBERS = {
     "OriginAccessControlId",
     "OriginAccessIdentity",
     "KeyValueStoreARN",
+    "ContinuousDeploymentPolicyId",
 }
+
+_ID_LISTS = {"TrustedKeyGroups", "StagingDistributionDnsNames"}
 
 
 def with_ids(one: ResourceDocument, ids: dict[str, str]) -> Document:
     """The configuration with other ids where it names resources, and nowhere else.
 
-    `ids`: those of the documents to others; of a store, to its ARN.
+    `ids`: those of the documents to others; of a store, to its ARN; domain names likewise.
     """
     if one.kind == ResourceKind.KEY_GROUP:
         return {**one.config, "Items": [ids.get(key, key) for key in one.config["Items"]]}
@@ -120,8 +125,8 @@ def with_ids(one: ResourceDocument, ids: dict[str, str]) -> Document:
 
 def _renamed(value: Any, ids: dict[str, str], member: str = "") -> Any:
     if isinstance(value, dict):
-        if member == "TrustedKeyGroups" and "Items" in value:
-            return {**value, "Items": [ids.get(group, group) for group in value["Items"]]}
+        if member in _ID_LISTS and "Items" in value:
+            return {**value, "Items": [ids.get(one, one) for one in value["Items"]]}
         return {name: _renamed(one, ids, name) for name, one in value.items()}
     if isinstance(value, list):
         return [_renamed(one, ids) for one in value]

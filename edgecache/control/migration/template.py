@@ -27,7 +27,7 @@ from edgecache.control.migration.resource_documents import (
 )
 from edgecache.control.migration.template_lambda import version_arn
 from edgecache.control.migration.template_values import NOTHING, TemplateValues
-from edgecache.control.state.resources import ResourceKind
+from edgecache.control.state.resources import ResourceKind, default_domain_name
 
 FILE_BYTES_MAX = 16 * 1024 * 1024  # CloudFormation's own bound is 1 MB
 STORE_ARNS = "arn:aws:cloudfront::000000000000:key-value-store/"
@@ -60,6 +60,11 @@ TYPES = {
     "KeyGroup": TemplateType(ResourceKind.KEY_GROUP, "CreateKeyGroup", "KeyGroupConfig"),
     "OriginAccessControl": TemplateType(
         ResourceKind.ACCESS_CONTROL, "CreateOriginAccessControl", "OriginAccessControlConfig"
+    ),
+    "ContinuousDeploymentPolicy": TemplateType(
+        ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY,
+        "CreateContinuousDeploymentPolicy",
+        "ContinuousDeploymentPolicyConfig",
     ),
     "CloudFrontOriginAccessIdentity": TemplateType(
         ResourceKind.ACCESS_IDENTITY,
@@ -207,7 +212,16 @@ class _TemplateReader:
                 said = "RealtimeLogConfigArn: see realtime_logs of the file"
                 self._documents.left_out.append(Problem(id, said))
         config.setdefault("CallerReference", f"{self._documents.source}/{id}")
+        self._require_origins_elsewhere(id, config)
         self._add(ResourceKind.DISTRIBUTION, id, with_defaults(config), id)
+
+    def _require_origins_elsewhere(self, id: str, config: Document) -> None:
+        """A distribution's domain name is another one here, and in no DNS."""
+        names = {default_domain_name(one): one for one in self._resources}
+        for origin in (config.get("Origins") or {}).get("Items") or []:
+            if isinstance(origin, dict) and origin.get("DomainName") in names:
+                said = f"an origin is the distribution {names[origin['DomainName']]}: say its host"
+                self._wrong(f"{id}.DistributionConfig.Origins", said)
 
     def _read_function(self, id: str) -> None:
         given = self._properties(id)
@@ -265,6 +279,8 @@ class _TemplateReader:
             return id
         if name == "Distribution" and attribute in ("", "Id"):
             return id
+        if name == "Distribution" and attribute == "DomainName":
+            return default_domain_name(id)
         if name == "Function" and attribute in ("", "FunctionARN", "FunctionMetadata.FunctionARN"):
             return self._named(id, FUNCTION_ARNS)
         if name == "RealtimeLogConfig" and attribute in ("", "Arn"):

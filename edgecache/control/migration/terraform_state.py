@@ -20,7 +20,7 @@ from edgecache.control.migration.resource_documents import (
     behaviors_of,
 )
 from edgecache.control.migration.template import TYPES
-from edgecache.control.state.resources import ResourceKind
+from edgecache.control.state.resources import ResourceKind, default_domain_name
 
 MODULES_MAX = 1_000  # in each other or beside each other
 _PREFIX = "aws_cloudfront_"
@@ -32,6 +32,7 @@ _TYPES = {
     "key_group": "KeyGroup",
     "origin_access_control": "OriginAccessControl",
     "origin_access_identity": "CloudFrontOriginAccessIdentity",
+    "continuous_deployment_policy": "ContinuousDeploymentPolicy",
 }
 _LEFT_OUT = {
     "monitoring_subscription": "metrics are at /metrics, without a subscription",
@@ -65,6 +66,7 @@ def read_state(document: Mapping[str, Any], source: str) -> ResourceDocuments:
         reader.read(one)
     for one in listed:
         reader.read_items(one)
+    reader.name_staging_distributions()
     return reader.documents
 
 
@@ -83,6 +85,7 @@ def _resources(root: Any) -> Iterator[Document]:
 class _StateReader:
     def __init__(self, source: str) -> None:
         self.documents = ResourceDocuments(source)
+        self._ids: dict[str, str] = {}  # of distributions, by their domain names
 
     def read(self, resource: Document) -> None:
         kind = str(resource.get("type"))
@@ -123,6 +126,17 @@ class _StateReader:
         pairs = [values] if kind == _ITEM else values.get("resource_key_value_pair") or []
         items |= {str(one["key"]): str(one["value"]) for one in pairs}
 
+    def name_staging_distributions(self) -> None:
+        """Have continuous deployment policies name theirs by the domain names of here."""
+        for one in self.documents.of(ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY):
+            listed = one.config.get("StagingDistributionDnsNames", {})
+            for index, name in enumerate(listed.get("Items", ())):
+                if name in self._ids:
+                    listed["Items"][index] = default_domain_name(self._ids[name])
+                else:
+                    said = f"its staging distribution {name} is not in the state"
+                    self.documents.problems.append(Problem(one.place, said))
+
     def _config(self, operation: str, member: str, values: Document, place: str) -> Document:
         shape = shape_of(operation, member)
         config = api_value(shape, values, place, self.documents.problems)
@@ -137,6 +151,7 @@ class _StateReader:
                 self.documents.left_out.append(Problem(place, said))
         config.setdefault("CallerReference", place)
         id = str(values.get("id"))
+        self._ids[str(values.get("domain_name"))] = id
         self._add(ResourceKind.DISTRIBUTION, id, with_defaults(config), place)
 
     def _read_function(self, values: Document, place: str) -> None:

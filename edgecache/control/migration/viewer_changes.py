@@ -68,6 +68,8 @@ DISTRIBUTION_SUBJECTS = {
     "cache_tag_header": "cache tags",
     "cache_tag_aliases": "cache tags",
     "cache_control_targets": "ttl",
+    "staging": "names",
+    "continuous_deployment_policy": "continuous deployment",
     "releases": "release",
     "semantics": "semantics",
 }
@@ -175,8 +177,17 @@ def _distribution_facts(config: Config, site: Distribution) -> Facts:
     facts["certificate"] = certificate
     geo = site.geo_restriction
     facts["countries"] = {"geo_restriction": [geo.kind, *sorted(geo.countries)]}
+    facts["continuous deployment"] = _traffic(config, site)
     facts["release"] = {"releases": {one.pattern: one.current for one in site.releases}}
     return facts
+
+
+def _traffic(config: Config, site: Distribution) -> dict[str, Any]:
+    """Which requests a staging distribution serves: what the policy says, and not its id."""
+    for policy in config.continuous_deployment_policies:
+        if policy.enabled and policy.id == site.continuous_deployment_policy:
+            return _without(_plain(policy), {"id", "enabled", "sessions_since"})
+    return {}
 
 
 def _behavior_facts(config: Config, site: Distribution, behavior: Behavior) -> Facts:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace as replace_struct
 
-from edgecache.cache.frontend import via_pseudonym
+from edgecache.cache.environment import via_pseudonym
 from edgecache.config.model import Config, Origin
 from edgecache.config.secrets import KeyPair
 from edgecache.control.nodes.workers import NodeAccess, WorkerGroup, ask_workers

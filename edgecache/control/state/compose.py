@@ -22,6 +22,7 @@ from edgecache.config.aws.access import (
     read_origin_access_identity,
     read_public_key,
 )
+from edgecache.config.aws.continuous_deployment import read_continuous_deployment_policy
 from edgecache.config.aws.document import DocumentError
 from edgecache.config.aws.health_checks import read_health_check
 from edgecache.config.aws.policies import (
@@ -43,8 +44,8 @@ from edgecache.config.model import (
     Distribution,
     DnsSettings,
     KeyValueStoreConfig,
+    Model,
     OriginRequestPolicy,
-    RealtimeLog,
     Release,
     ResponseHeadersPolicy,
 )
@@ -52,6 +53,7 @@ from edgecache.config.problems import Problem, ProblemCode, Problems
 from edgecache.config.refused_distributions import refused_members, unavailable_site
 from edgecache.control.cloudfront.origin_reach import origin_reach
 from edgecache.control.nodes.staleness_probe import probe_distribution
+from edgecache.control.state.declared import realtime_log_of
 from edgecache.control.state.distribution_cache import DistributionCache
 from edgecache.control.state.functions import live_function
 from edgecache.control.state.resources import (
@@ -65,6 +67,7 @@ from edgecache.control.state.resources import (
 )
 
 T = TypeVar("T")
+N = TypeVar("N", bound=Model)
 P = TypeVar("P", CachePolicy, OriginRequestPolicy, ResponseHeadersPolicy)
 
 PLACES = {
@@ -76,6 +79,7 @@ PLACES = {
     ResourceKind.KEY_VALUE_STORE: "key_value_stores",
     ResourceKind.FUNCTION: "functions",
     ResourceKind.REALTIME_LOG: "realtime_logs",
+    ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY: "continuous_deployment_policies",
     ResourceKind.HEALTH_CHECK: "dns.health_checks",
 }
 _BY_NAME = (ResourceKind.FUNCTION, ResourceKind.REALTIME_LOG)  # whose name is their id
@@ -247,20 +251,17 @@ def _merge(
     groups = _read_each(
         made.of(ResourceKind.KEY_GROUP), lambda one: _read(read_key_group, one), troubles
     )
-    controls = _read_each(
-        made.of(ResourceKind.ACCESS_CONTROL),
-        lambda one: replace(read_origin_access_control(one.config), id=one.id),
-        troubles,
-    )
-    identities = _read_each(
-        made.of(ResourceKind.ACCESS_IDENTITY),
-        lambda one: replace(read_origin_access_identity(one.config), id=one.id),
-        troubles,
-    )
+    rows = made.of(ResourceKind.ACCESS_CONTROL)
+    controls = _read_each(rows, _with_id(read_origin_access_control), troubles)
+    rows = made.of(ResourceKind.ACCESS_IDENTITY)
+    identities = _read_each(rows, _with_id(read_origin_access_identity), troubles)
+    rows = made.of(ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY)
+    deployments = _read_each(rows, _with_id(read_continuous_deployment_policy), troubles)
     return replace(
         _with_edge_code(file, made),
         dns=_with_health_checks(file, made, troubles),
         distributions=distributions,
+        continuous_deployment_policies=(*file.continuous_deployment_policies, *deployments),
         public_keys=(*file.public_keys, *keys),
         key_groups=(*file.key_groups, *groups),
         origin_access_controls=(*file.origin_access_controls, *controls),
@@ -281,7 +282,7 @@ def _with_edge_code(file: Config, made: ApiResources) -> Config:
         key_value_stores=(*file.key_value_stores, *stores),
         realtime_logs=(
             *file.realtime_logs,
-            *map(_realtime_log, made.of(ResourceKind.REALTIME_LOG)),
+            *map(realtime_log_of, made.of(ResourceKind.REALTIME_LOG)),
         ),
     )
 
@@ -303,16 +304,6 @@ def health_check_of(one: Resource, private: bool) -> HealthCheck:
     """A health check of the API's as nodes have it. DocumentError."""
     check = read_health_check(one.config["HealthCheckConfig"], one.id)
     return replace(check, reach=origin_reach(check.host, private))
-
-
-def _realtime_log(one: Resource) -> RealtimeLog:
-    (point,) = one.config["EndPoints"]
-    return RealtimeLog(
-        name=one.name,
-        stream=point["KinesisStreamConfig"]["StreamARN"],
-        sampling_rate=one.config["SamplingRate"],
-        fields=tuple(one.config["Fields"]),
-    )
 
 
 def _is_own_fault(trouble: CompositionProblem) -> bool:
@@ -377,6 +368,10 @@ def _read_each(
                 for problem in error.problems
             ]
     return read_resources
+
+
+def _with_id(read: Callable[[dict[str, Any]], N]) -> Callable[[Resource], N]:
+    return lambda one: replace(read(one.config), id=one.id)
 
 
 def _read(read: Callable[[dict[str, Any]], T], one: Resource) -> T:

@@ -13,6 +13,7 @@ from edgecache.config.aws.access import (
     origin_access_control_config,
     origin_access_identity_document,
 )
+from edgecache.config.aws.continuous_deployment import continuous_deployment_policy_config
 from edgecache.config.aws.health_checks import health_check_config
 from edgecache.config.aws.policies import (
     Policies,
@@ -22,9 +23,15 @@ from edgecache.config.aws.policies import (
 )
 from edgecache.config.aws.response_headers import response_headers_policy_config
 from edgecache.config.aws.write import distribution_config
-from edgecache.config.model import Config, Distribution, RealtimeLog
+from edgecache.config.model import Config, ContinuousDeploymentPolicy, Distribution, RealtimeLog
 from edgecache.control.state.functions import LIVE, declared_stage
-from edgecache.control.state.resources import Resource, ResourceKind, ResourceSource, content_etag
+from edgecache.control.state.resources import (
+    Resource,
+    ResourceKind,
+    ResourceSource,
+    content_etag,
+    default_domain_name,
+)
 from edgecache.observe.realtime_log import RealtimeLines
 
 Declared = Mapping[ResourceKind, Mapping[str, Resource]]
@@ -131,6 +138,13 @@ def _file_configs(file: Config) -> list[tuple[ResourceKind, _Configs]]:
             ],
         ),
         (
+            ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY,
+            [
+                (one.id, continuous_deployment_policy_config(one, _domain_name(one, file)), {})
+                for one in file.continuous_deployment_policies
+            ],
+        ),
+        (
             ResourceKind.ACCESS_IDENTITY,
             [
                 (one.id, origin_access_identity_document(one)[config], {})
@@ -138,6 +152,14 @@ def _file_configs(file: Config) -> list[tuple[ResourceKind, _Configs]]:
             ],
         ),
     ]  # fmt: skip
+
+
+def _domain_name(policy: ContinuousDeploymentPolicy, file: Config) -> str:
+    """The domain name of a policy's staging distribution, which a file may name by its id."""
+    for site in file.distributions:
+        if site.id == policy.staging_distribution:
+            return site.domain_name or default_domain_name(site.id)
+    return policy.staging_distribution
 
 
 def _edge_code_configs(file: Config, now: float) -> list[tuple[ResourceKind, _Configs]]:
@@ -180,3 +202,14 @@ def _realtime_log_config(log: RealtimeLog) -> dict[str, Any]:
         "EndPoints": [{"StreamType": "Kinesis", "KinesisStreamConfig": stream}],
         "Fields": list(RealtimeLines(log.fields).fields),
     }
+
+
+def realtime_log_of(one: Resource) -> RealtimeLog:
+    """The real-time log of one that the API has made."""
+    (point,) = one.config["EndPoints"]
+    return RealtimeLog(
+        name=one.name,
+        stream=point["KinesisStreamConfig"]["StreamARN"],
+        sampling_rate=one.config["SamplingRate"],
+        fields=tuple(one.config["Fields"]),
+    )

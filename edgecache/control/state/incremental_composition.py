@@ -130,7 +130,9 @@ class IncrementalComposition:
         gone = tuple(index.merged.distributions[index.first + at] for at, here in places if here)
         if not _is_free(index.holders, put, gone):
             return None
-        alone = replace(index.merged, distributions=put)
+        if any(one.staging or one.continuous_deployment_policy for one in (*put, *gone)):
+            return None  # two go together: see `check_continuous_deployment`
+        alone = replace(index.merged, distributions=put, continuous_deployment_policies=())
         made = ApiResources({ResourceKind.DISTRIBUTION: [one for one in edits.values() if one]})
         if put and any(check_merged(alone, made, self._known, lambda _: False)):
             return None

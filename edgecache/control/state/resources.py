@@ -44,6 +44,8 @@ class ResourceKind(StrEnum):
     KEY_VALUE_STORE = "key-value-store"
     FUNCTION = "function"
     REALTIME_LOG = "realtime-log-config"  # its id is its name
+    CONTINUOUS_DEPLOYMENT_POLICY = "continuous-deployment-policy"
+    MONITORING_SUBSCRIPTION = "monitoring-subscription"  # its id is its distribution's
     HEALTH_CHECK = "healthcheck"  # Route 53's
 
 

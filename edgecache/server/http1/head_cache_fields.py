@@ -42,6 +42,8 @@ def key_names(route: Route) -> Names:
     names = ALWAYS | set(lower_names(policy.headers.items))
     if route.semantics.scheme_in_key:
         names |= {PROTO}
+    if route.side is not None and route.side.rule.header:
+        names |= {route.side.rule.header}
     if has_cookies(policy) or route.trust is not None:  # signatures come in cookies, too
         names |= {COOKIE}
     return names

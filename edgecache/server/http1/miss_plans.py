@@ -169,7 +169,7 @@ class MissPlans:
         if frontend.table is not self._table:
             self.clear()
             self._table = frontend.table
-        site = frontend.table.site(request.host)
+        site = frontend.table.by_id.get(errand.route.distribution.id)  # Host is in a block
         fetch = frontend.tier.plan(errand)
         if site is None or fetch is None:
             return

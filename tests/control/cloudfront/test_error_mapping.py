@@ -70,7 +70,6 @@ def test_every_code_is_the_models(code: str) -> None:
 
 
 NEVER = {  # codes of the model for supported operations that are never given, and why
-    "ContinuousDeploymentPolicyInUse": "continuous deployment is not supported",
     "IllegalFieldLevelEncryptionConfigAssociationWithCacheBehavior": "refused whole",
     "InvalidDomainNameForOriginAccessControl": "any store that speaks S3 may be signed for",
     "InvalidHeadersForS3Origin": "a store that speaks S3 may take any header",
@@ -79,7 +78,6 @@ NEVER = {  # codes of the model for supported operations that are never given, a
     "InvalidRelativePath": "InvalidArgument names the member",
     "InvalidRequiredProtocol": "the model's choices are judged before",
     "RealtimeLogConfigOwnerMismatch": "there is one account",
-    "StagingDistributionInUse": "continuous deployment is not supported",
     "TestFunctionFailed": "how a run failed stands in the result",
     "TooManyCertificates": "certificates are named, not held",
     "TooManyDistributionsAssociatedToFieldLevelEncryptionConfig": "refused whole",

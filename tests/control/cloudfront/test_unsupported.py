@@ -17,7 +17,6 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("NoSuchFieldLevelEncryptionConfig", default(FieldLevelEncryptionId="x")),
     ("InvalidArgument", default(SmoothStreaming=True)),
     ("InvalidWebACLId", {"WebACLId": "arn:acl"}),
-    ("NoSuchContinuousDeploymentPolicy", {"ContinuousDeploymentPolicyId": "x"}),
     ("InvalidArgument", {"ViewerMtlsConfig": {"Mode": "required"}}),
     ("EntityNotFound", {"ConnectionFunctionAssociation": {"Id": "x"}}),
     ("InvalidArgument", {"ConnectionMode": "tenant-only"}),

@@ -14,6 +14,8 @@ from edgecache.control.migration.account_update import AccountUpdate
 from edgecache.control.migration.folder import FolderSettings, write_folder
 from edgecache.control.migration.live_account import LiveAccount, store_reader
 from edgecache.control.migration.resource_documents import MigrationError, ResourceDocuments
+from edgecache.control.migration.viewer_changes import viewer_changes
+from edgecache.rules.routing import compile_routes
 from tests.control.cloudfront.desk import LOCATION_ALONE, Desk, open_desk, site
 from tests.rules.private.signers import RSA
 
@@ -180,3 +182,51 @@ def test_what_is_not_there_is_told(there: Desk) -> None:
         documents.raise_problems()
     with pytest.raises(ClientError):
         there.client().get_distribution(Id="ENOBODY")
+
+
+def test_continuous_deployment_comes_along(there: Desk, here: Desk, tmp_path: Path) -> None:
+    client = there.client()
+    primary = client.create_distribution(
+        DistributionConfig=site("p", Aliases={"Quantity": 1, "Items": ["www.test"]})
+    )
+    id = primary["Distribution"]["Id"]
+    staging = client.copy_distribution(
+        PrimaryDistributionId=id, IfMatch=primary["ETag"], Staging=True, CallerReference="s"
+    )["Distribution"]
+    names = {"Quantity": 1, "Items": [staging["DomainName"]]}
+    header = {"Header": "aws-cf-cd-next", "Value": "yes"}
+    policy = client.create_continuous_deployment_policy(
+        ContinuousDeploymentPolicyConfig={
+            "StagingDistributionDnsNames": names, "Enabled": True,
+            "TrafficConfig": {"Type": "SingleHeader", "SingleHeaderConfig": header},
+        }
+    )["ContinuousDeploymentPolicy"]["Id"]  # fmt: skip
+    config = primary["Distribution"]["DistributionConfig"]
+    client.update_distribution(
+        Id=id, IfMatch=primary["ETag"],
+        DistributionConfig=config | {"ContinuousDeploymentPolicyId": policy},
+    )  # fmt: skip
+    documents = documents_of(there, id)
+    kinds = [one.kind.value for one in documents.resources]
+    assert kinds == ["distribution", "continuous-deployment-policy", "distribution"]
+    write_folder(documents, tmp_path / "site", FolderSettings(), replace=False)
+    loaded = load(tmp_path / "site" / "edgecache.toml")
+    sites = compile_routes(loaded).by_id
+    assert sites[id].staging is sites[staging["Id"]]
+    changes = AccountUpdate(here.client()).write(documents)
+    assert {one.word for one in changes} == {"created"}
+    made = compile_routes(here.catalog.published).by_id[changes[-1].id]
+    assert made.staging is not None
+    assert (made.staging.distribution.id, made.traffic) == (changes[0].id, sites[id].traffic)
+    again = AccountUpdate(here.client()).write(documents_of(there, id))
+    assert {one.word for one in again} == {"unchanged"}
+    assert [*viewer_changes(there.catalog.published, there.catalog.published)] == []
+    off = client.get_continuous_deployment_policy_config(Id=policy)
+    before = there.catalog.published
+    client.update_continuous_deployment_policy(
+        Id=policy, IfMatch=off["ETag"],
+        ContinuousDeploymentPolicyConfig=off["ContinuousDeploymentPolicyConfig"]
+        | {"Enabled": False},
+    )  # fmt: skip
+    told = {one.subject for one in viewer_changes(before, there.catalog.published)}
+    assert told == {"continuous deployment"}

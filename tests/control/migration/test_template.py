@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from edgecache.config.load import load
+from edgecache.control.migration.folder import FolderSettings, write_folder
 from edgecache.control.migration.resource_documents import MigrationError, ResourceDocuments
 from edgecache.control.migration.template import read_template, read_template_file
 from edgecache.control.state.resources import ResourceKind
+from edgecache.rules.routing import compile_routes
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 SITE: dict[str, Any] = {
@@ -232,3 +235,24 @@ def test_a_lambda_function_whose_code_is_elsewhere(tmp_path: Path) -> None:
     found = read_template(template, "x", parameters={}, attributes=given)
     assert found.problems == []
     assert found.lambda_functions["auth"].folder == str(tmp_path)
+
+
+def test_continuous_deployment(tmp_path: Path) -> None:
+    policy = {
+        "Type": "AWS::CloudFront::ContinuousDeploymentPolicy",
+        "Properties": {
+            "ContinuousDeploymentPolicyConfig": {
+                "Enabled": True,
+                "StagingDistributionDnsNames": [{"Fn::GetAtt": ["Next", "DomainName"]}],
+                "TrafficConfig": {"Type": "SingleWeight", "SingleWeightConfig": {"Weight": "0.1"}},
+            }
+        },
+    }
+    site = changed(ContinuousDeploymentPolicyId={"Ref": "Policy"})
+    resources = {**site, "Policy": policy, "Next": changed(Staging=True)["Cdn"]}
+    write_folder(read(resources), tmp_path / "a", FolderSettings(), replace=False)
+    sites = compile_routes(load(tmp_path / "a" / "edgecache.toml")).by_id
+    assert sites["Cdn"].staging is sites["Next"]
+    chained = changed(Origins=[{"Id": "web", "DomainName": {"Fn::GetAtt": ["Next", "DomainName"]}}])
+    (problem,) = said({**chained, "Next": SITE})
+    assert "an origin is the distribution Next" in problem

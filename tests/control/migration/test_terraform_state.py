@@ -15,6 +15,7 @@ from edgecache.config.load import load
 from edgecache.control.migration.folder import FolderSettings, write_folder
 from edgecache.control.migration.resource_documents import MigrationError
 from edgecache.control.migration.terraform_state import is_state, read_state
+from edgecache.rules.routing import compile_routes
 
 STATE = Path(__file__).parents[2] / "templates" / "terraform" / "state.json"
 
@@ -74,3 +75,41 @@ def test_a_plan_is_refused() -> None:
     document["planned_values"] = document.pop("values")
     with pytest.raises(MigrationError, match="a plan has not all values"):
         read_state(document, "plan")
+
+
+def test_continuous_deployment(tmp_path: Path) -> None:
+    document = state()
+    (module,) = document["values"]["root_module"]["child_modules"]
+    resources = module["resources"]
+    (primary,) = [one for one in resources if one["type"] == "aws_cloudfront_distribution"]
+    staging = json.loads(json.dumps(primary))
+    staging["address"] = "aws_cloudfront_distribution.next"
+    staging["values"] |= {
+        "id": "E2NEXT", "domain_name": "dnext.cloudfront.net", "staging": True, "aliases": [],
+        "caller_reference": "next",
+    }  # fmt: skip
+    primary["values"]["continuous_deployment_policy_id"] = "p-1"
+    names = [{"items": ["dnext.cloudfront.net"], "quantity": 1}]
+    policy = {
+        "address": "aws_cloudfront_continuous_deployment_policy.p", "mode": "managed",
+        "type": "aws_cloudfront_continuous_deployment_policy",
+        "values": {
+            "id": "p-1", "etag": "E1", "last_modified_time": "2026-12-01", "enabled": True,
+            "staging_distribution_dns_names": names,
+            "traffic_config": [{
+                "type": "SingleWeight", "single_header_config": [],
+                "single_weight_config": [{"weight": 0.05, "session_stickiness_config": [
+                    {"idle_ttl": 300, "maximum_ttl": 600}]}],
+            }],
+        },
+    }  # fmt: skip
+    resources += [staging, policy]
+    write_folder(read_state(document, "state"), tmp_path / "a", FolderSettings(), replace=False)
+    table = compile_routes(load(tmp_path / "a" / "edgecache.toml")).by_id
+    rule = table["E1SITE"].traffic
+    assert table["E1SITE"].staging is table["E2NEXT"]
+    assert rule is not None
+    assert (rule.weight, rule.idle_s, rule.session_s_max) == (0.05, 300, 600)
+    names[0]["items"] = ["gone.cloudfront.net"]
+    (problem,) = read_state(document, "state").problems
+    assert "staging distribution gone.cloudfront.net is not in the state" in str(problem)

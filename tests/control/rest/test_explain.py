@@ -14,7 +14,7 @@ import pytest
 from msgspec import structs
 from starlette.applications import Starlette
 
-from edgecache.cache.frontend import via_pseudonym
+from edgecache.cache.environment import via_pseudonym
 from edgecache.cluster.tokens import Tokens
 from edgecache.config.listen import Address, TcpAddress, UnixAddress
 from edgecache.config.model import (

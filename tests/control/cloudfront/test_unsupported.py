@@ -19,9 +19,13 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("InvalidWebACLId", {"WebACLId": "arn:acl"}),
     ("InvalidArgument", {"ViewerMtlsConfig": {"Mode": "required"}}),
     ("EntityNotFound", {"ConnectionFunctionAssociation": {"Id": "x"}}),
+    ("InvalidArgument", {"ViewerMtlsConfig": {
+        "Mode": "optional", "TrustStoreConfig": {"TrustStoreId": "ts_1"}}}),
     ("InvalidArgument", {"ConnectionMode": "tenant-only"}),
+    ("InvalidArgument", {"TenantConfig": {"ParameterDefinitions": [
+        {"Name": "host", "Definition": {"StringSchema": {"Required": True}}}]}}),
     ("InvalidGeoRestrictionParameter", {"Restrictions": {"GeoRestriction": GEO}}),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("code", "more"), REFUSED, ids=[str([*more]) for _, more in REFUSED])

@@ -18,6 +18,7 @@ from edgecache.control.migration.terraform_state import is_state, read_state
 from edgecache.rules.routing import compile_routes
 
 STATE = Path(__file__).parents[2] / "templates" / "terraform" / "state.json"
+RECORDED = STATE.with_name("recorded.json")
 
 
 def state() -> dict[str, Any]:
@@ -113,3 +114,31 @@ def test_continuous_deployment(tmp_path: Path) -> None:
     names[0]["items"] = ["gone.cloudfront.net"]
     (problem,) = read_state(document, "state").problems
     assert "staging distribution gone.cloudfront.net is not in the state" in str(problem)
+
+
+def test_what_terraform_printed_itself_is_loaded(tmp_path: Path) -> None:
+    """`recorded.json` is of Terraform 1.11 and hashicorp/aws 5.100, which applied `recorded.tf`."""
+    documents = read_state(json.loads(RECORDED.read_text()), "recorded")
+    (left,) = documents.left_out
+    assert left.where == "aws_cloudfront_monitoring_subscription.site"
+    write_folder(documents, tmp_path / "a", FolderSettings(), replace=False)
+    config = load(tmp_path / "a" / "edgecache.toml")
+    sites = {one.comment: one for one in config.distributions}
+    primary, following = sites["primary"], sites["next"]
+    assert (primary.aliases, following.staging) == (("www.example.org",), True)
+    assert compile_routes(config).by_id[primary.id].staging is not None
+    (origin,) = primary.origins
+    assert (origin.domain_name, origin.custom_headers) == ("web.example.org", {"X-From": "cdn"})
+    default = primary.default_behavior
+    assert default.cache_policy.query_strings.items == ("page",)
+    assert default.cache_policy.headers.items == ("Accept-Language",)
+    assert default.function_associations[0].function == "rewrite"
+    assert default.response_headers_policy is not None
+    (behavior,) = primary.behaviors
+    assert behavior.path_pattern == "/api/*"
+    assert behavior.forwarded_values is not None
+    assert behavior.forwarded_values.cookies == "all"
+    (page,) = primary.custom_error_responses
+    assert (page.error_code, page.response_code) == (404, 200)
+    again = write_folder(documents, tmp_path / "a", FolderSettings(), replace=False)
+    assert (again.new, again.changed) == ([], [])

@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 
 import typer
 
-from edgecache.cli.options import AsJson, fail, print_json, refuse
+from edgecache.cli.options import AsJson, ConfigPath, fail, print_json, refuse
 
 if TYPE_CHECKING:
     import httpx
 
-    from edgecache.control.warmup.warmer import WarmReport, WarmSettings
+    from edgecache.control.warmup.warmer import WarmPlace, WarmReport, WarmSettings
 
 app = typer.Typer()
 SITEMAPS_MAX = 500  # of one index that are read
@@ -40,6 +40,12 @@ SitemapUrl = Annotated[
 Places = Annotated[
     list[str] | None,
     typer.Option("--at", metavar="HOST:PORT", help="A location to ask; else the URL's host."),
+]
+Locations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--location", metavar="NAME", help="A location of --config to ask; `all`: each of them."
+    ),
 ]
 Rate = Annotated[float, typer.Option(min=0.01, max=10_000, help="Requests a second, at most.")]
 Concurrency = Annotated[int, typer.Option(min=1, max=256, help="Requests at a time, at most.")]
@@ -61,6 +67,8 @@ def warm(
     list_file: ListFile = None,
     sitemap: SitemapUrl = None,
     at: Places = None,
+    location: Locations = None,
+    config: ConfigPath = Path("edgecache.toml"),
     rate: Rate = 10.0,
     concurrency: Concurrency = 4,
     header: Headers = None,
@@ -73,11 +81,12 @@ def warm(
     Every request counts for the rate, and at twenty failures in succession it stops. Exit code 1
     when something failed. What stayed a miss is told with the reason.
     """
-    from edgecache.control.warmup.warmer import WarmSettings
+    from edgecache.control.warmup.warmer import WarmPlace, WarmSettings
 
     if not (urls or list_file or sitemap):
         refuse(["give URLs, --list or --sitemap"])
-    settings = WarmSettings(tuple(at or ()), rate, concurrency, _headers(header), look_again)
+    places = (*(WarmPlace(one, one) for one in at or ()), *_located(location or [], config))
+    settings = WarmSettings(places, rate, concurrency, _headers(header), look_again)
     if ca_file is not None and not ca_file.is_file():
         refuse([f"{ca_file}: no such file"])
     given = [*(urls or ()), *(_listed(list_file) if list_file else ())]
@@ -196,6 +205,32 @@ def _listed(path: Path) -> Iterator[str]:
     for line in text.splitlines():
         if line.strip() and not line.startswith("#"):
             yield line.strip()
+
+
+def _located(names: list[str], path: Path) -> list[WarmPlace]:
+    """Where the locations of a file listen, as its own machine reaches them."""
+    if not names:
+        return []
+    from edgecache.config.listen import tcp_address
+    from edgecache.config.load import load
+    from edgecache.config.problems import ConfigError
+    from edgecache.control.warmup.warmer import WarmPlace
+
+    try:
+        locations = {one.name: one for one in load(path).locations}
+    except ConfigError as error:
+        refuse([str(error)])
+    unknown = [name for name in names if name not in locations and name != "all"]
+    if unknown:
+        known = ", ".join(locations) or "none"
+        refuse([f"--location: {name} is not a location of {path} ({known})" for name in unknown])
+    chosen = [one for name, one in locations.items() if name in names or "all" in names]
+    return [
+        WarmPlace(
+            *(str(tcp_address(at).reached) if at else "" for at in (one.listen, one.listen_tls))
+        )
+        for one in chosen
+    ]
 
 
 def _headers(given: list[str] | None) -> dict[str, str]:

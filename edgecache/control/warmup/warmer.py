@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -20,11 +20,25 @@ KEPT_MAX = 1_000  # of misses that stayed, and of failures, that are told
 Word = Literal["hit", "filled", "stayed", "failed"]
 
 
+class WarmPlace(NamedTuple):
+    """A cache to ask: HOST:PORT by scheme, empty where it does not speak that."""
+
+    http: str = ""
+    https: str = ""
+
+    def of(self, url: str) -> str:
+        """Where a URL is asked for."""
+        return self.https if url.startswith("https:") else self.http
+
+    def __str__(self) -> str:
+        return self.http or self.https
+
+
 @dataclass(frozen=True, slots=True)
 class WarmSettings:
-    """How caches are asked. `places` are HOST:PORT, empty: each URL's own host."""
+    """How caches are asked: at `places`, empty: each URL's own host."""
 
-    places: tuple[str, ...] = ()
+    places: tuple[WarmPlace, ...] = ()
     rate_per_s: float = 10.0
     at_a_time_max: int = 4
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -75,15 +89,18 @@ class Warmer:
 
     async def _work(self, waiting: Iterable[str]) -> None:
         for url in waiting:
-            for place in self._settings.places or ("",):
+            for place in self._settings.places or (None,):
                 if self.report.is_stopped:
                     return
                 await self._warm_at(url, place)
 
-    async def _warm_at(self, url: str, place: str) -> None:
-        at = f" at {place}" if place else ""
+    async def _warm_at(self, url: str, place: WarmPlace | None) -> None:
+        there = "" if place is None else place.of(url)
+        at = "" if place is None else f" at {there or place}"
         try:
-            word, why = await self._asked(url, place)
+            if place is not None and not there:
+                raise httpx.ConnectError("it does not listen for that scheme")
+            word, why = await self._asked(url, there)
         except httpx.HTTPError as error:
             word, why = "failed", str(error) or type(error).__name__
         self.report.counts[word] += 1

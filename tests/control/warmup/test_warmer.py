@@ -10,7 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from edgecache.control.warmup.warmer import FAILURES_MAX, Warmer, WarmReport, WarmSettings
+from edgecache.control.warmup.warmer import (
+    FAILURES_MAX,
+    Warmer,
+    WarmPlace,
+    WarmReport,
+    WarmSettings,
+)
 
 
 async def turn() -> None:
@@ -85,7 +91,12 @@ def test_what_was_missed_is_filled_and_the_next_time_a_hit() -> None:
 
 def test_every_place_is_asked_by_the_name_of_the_url() -> None:
     cache = CountingCache()
-    warmed(cache, urls(3), places=("127.0.0.1:1", "127.0.0.1:2"), looks_again=False)
+    warmed(
+        cache,
+        urls(3),
+        places=(WarmPlace(https="127.0.0.1:1"), WarmPlace(https="127.0.0.1:2")),
+        looks_again=False,
+    )
     assert cache.asked == {"127.0.0.1:1": 3, "127.0.0.1:2": 3}
 
 

@@ -39,6 +39,7 @@ class Decoder:
 
     problems: Problems
     shorthand: Mapping[type[Model], Shorthand] = field(default_factory=dict)
+    _known: dict[type[Model], dict[str, msgspec.structs.FieldInfo]] = field(default_factory=dict)
 
     def read(self, model: type[T], value: object, where: str) -> T:
         """`value` as `model`; a blank one when it is no table."""
@@ -82,14 +83,14 @@ class Decoder:
         self, model: type[Model], table: dict[str, Any], where: str
     ) -> dict[str, Any]:
         values = self._read_fields(model, table, where)
-        for wanted in msgspec.structs.fields(model):
+        for wanted in self._fields(model).values():
             if wanted.required and wanted.name not in values:
                 self.problems.add(joined(where, wanted.encode_name), "missing")
                 values[wanted.name] = _blank(wanted.type)
         return values
 
     def _read_fields(self, model: type[Model], table: dict[str, Any], where: str) -> dict[str, Any]:
-        fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
+        fields = self._fields(model)
         values: dict[str, Any] = {}
         for key, value in table.items():
             place = joined(where, key)
@@ -100,6 +101,13 @@ class Decoder:
             if field_value is not _WRONG:
                 values[fields[key].name] = field_value
         return values
+
+    def _fields(self, model: type[Model]) -> dict[str, msgspec.structs.FieldInfo]:
+        """The fields of a model by their names in a file: finding them compiles its annotations."""
+        if model not in self._known:
+            found = msgspec.structs.fields(model)
+            self._known[model] = {field.encode_name: field for field in found}
+        return self._known[model]
 
     def _field(
         self, model: type[Model], field: msgspec.structs.FieldInfo, value: object, where: str

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
+from typing import cast
 
 from edgecache.config.health_checks import HealthCheck
 from edgecache.health.verdict import LINE_CHARS_MAX
@@ -82,8 +83,7 @@ async def probe(check: HealthCheck, connect: Connect) -> ProbeAnswer:
     try:
         return await conversation.answer()
     finally:
-        assert isinstance(transport, asyncio.Transport)
-        transport.abort()
+        cast(asyncio.Transport, transport).abort()
 
 
 def _failure(outcome: ProbeOutcome, why: str) -> ProbeAnswer:
@@ -137,8 +137,8 @@ class HttpConversation(asyncio.Protocol):
         return ProbeAnswer(ProbeOutcome.HEALTHY, f"Success: {_status_line(self._status)}")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.write(_request(self._check))
+        # uvloop's are none of asyncio's class, but have its methods.
+        cast(asyncio.Transport, transport).write(_request(self._check))
 
     def data_received(self, data: bytes) -> None:
         if self._is_over:

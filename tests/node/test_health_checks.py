@@ -6,12 +6,14 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
+import uvloop
 from msgspec.structs import replace
 
 from edgecache.config.dns import DnsSettings
-from edgecache.config.health_checks import HealthCheck
+from edgecache.config.health_checks import HealthCheck, HealthCheckType
 from edgecache.config.listen import tcp_address
 from edgecache.config.model import Config
 from edgecache.health.checker import CheckerWorld, HealthChecker
@@ -21,6 +23,7 @@ from edgecache.rules.origin_addresses import Listeners
 from edgecache.runtime.environment import pause
 from edgecache.upstream.endpoint import Network
 from edgecache.upstream.resolver import NameResolver
+from tests.upstream.loopback import Origin, answers
 from tests.upstream.test_endpoint import certificate as certificate
 from tests.upstream.test_endpoint import greets, listening, secure_origin
 
@@ -61,6 +64,23 @@ def test_a_certificate_may_be_anybody_s(
 
 async def _nowhere(host: str) -> tuple[str, ...]:
     raise AssertionError(host)
+
+
+@pytest.mark.parametrize("type", ["HTTP", "HTTP_STR_MATCH", "HTTPS", "HTTPS_STR_MATCH", "TCP"])
+def test_each_kind_is_asked_by_the_loop_of_processes(certificate: Path, type: str) -> None:
+    """uvloop's transports are of no class of asyncio's."""
+
+    async def main() -> ProbeAnswer:
+        plain = listening(Origin(answers).serve)
+        async with secure_origin(certificate) if "HTTPS" in type else plain as port:
+            network = Network(NameResolver(_nowhere, lambda: 0.0))
+            check = HealthCheck(
+                id="a", type=cast(HealthCheckType, type), address="127.0.0.1", port=port,
+                search_string="1.1",
+            )  # fmt: skip
+            return await probe(check, HealthCheckConnections(network, network._names))
+
+    assert uvloop.run(main()).outcome is ProbeOutcome.HEALTHY
 
 
 def test_who_speaks_no_tls_is_not_healthy() -> None:

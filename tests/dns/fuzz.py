@@ -2,7 +2,7 @@
 
 Messages are made of real queries, of which bytes are changed, cut, repeated or exchanged. Whatever
 comes, an answer is silence or one that dnspython reads, with the query's id, and no larger than the
-query allows.
+query allows. Each is put to a zone that is signed as well.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ import dns.rdatatype
 
 from edgecache.dns.message import PAYLOAD, read_query
 from edgecache.dns.responder import Responder, ResponderWorld
+from edgecache.dns.zone import sign_zone
+from edgecache.dns.zone_signer import SignatureMemo
+from edgecache.node.zone_keys import zone_signer
 from tests.dns.zones import example_zone
 
 INTERESTING = (0, 1, 0x0C, 0x29, 0x3F, 0x40, 0x7F, 0x80, 0xC0, 0xFF)
@@ -35,6 +38,8 @@ def seeds() -> tuple[bytes, ...]:
             query = dns.message.make_query(name, dns.rdatatype.from_text(type), id=26)
             made.append(query.to_wire())
             query.use_edns(0, payload=1_232, options=[dns.edns.ECSOption("203.0.113.0", 24)])
+            made.append(query.to_wire())
+            query.want_dnssec()
             made.append(query.to_wire())
     return tuple(made)
 
@@ -73,6 +78,17 @@ def check(responder: Responder, data: bytes) -> None:
     assert read.flags & dns.flags.QR
 
 
+def responder_of(dice: random.Random, *, is_signed: bool) -> Responder:
+    """A name server of the example zone."""
+    zone = example_zone()
+    if is_signed:
+        memo = SignatureMemo(time.time, dice.random)
+        sign_zone(zone, zone_signer(zone.apex, {"k1": "a secret of a test, long enough"}, memo))
+    responder = Responder(ResponderWorld(dice.random))
+    responder.use([zone])
+    return responder
+
+
 def main() -> None:
     """Fuzz for so many messages, or so long."""
     options = argparse.ArgumentParser(description=__doc__)
@@ -81,13 +97,13 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=26)
     given = options.parse_args()
     dice = random.Random(given.seed)
-    responder = Responder(ResponderWorld(dice.random))
-    responder.use([example_zone()])
+    responders = [responder_of(dice, is_signed=is_signed) for is_signed in (False, True)]
     began, done = time.monotonic(), 0
     while done < given.messages and time.monotonic() - began < given.seconds:
         data = mutated(dice, seeds())
         try:
-            check(responder, data)
+            for responder in responders:
+                check(responder, data)
         except Exception as error:
             raise SystemExit(
                 f"seed {given.seed}, message {done}: {data.hex()}: {error!r}"

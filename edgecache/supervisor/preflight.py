@@ -12,7 +12,7 @@ import shutil
 import socket
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -41,7 +41,6 @@ from edgecache.config.model import (
     ViewerCertificate,
 )
 from edgecache.config.secrets import (
-    Secrets,
     SecretsError,
     add_zone_secret,
     load_operators,
@@ -265,22 +264,27 @@ def missing_secrets(config: Config, *, spare: bool = False) -> list[str]:
         lines += [] if spare else missing_key_pairs(config, secrets, path)
         if config.control is not None:
             load_operators(config.state_dir, os.environ)
-        if config.dns is not None and config.dns.signs:
-            lines += _missing_zone_secret(config, secrets)
     except SecretsError as error:
         lines.append(str(error))
     return lines
 
 
-def _missing_zone_secret(config: Config, secrets: Secrets) -> list[str]:
-    """Make the secret of signed zones where there is none; elsewhere than at control, a line."""
-    if secrets.dnssec:
+def missing_zone_secret(config: Config, *, at_control: bool) -> list[str]:
+    """A line where zones are signed and there is no secret to do it by; control makes one."""
+    if config.dns is None or not config.dns.signs:
         return []
-    if config.control is not None and not any(map(part_place, secrets.peer.values())):
-        add_zone_secret(config.state_dir, os.environ)
+    try:
+        secrets = load_secrets(config.state_dir, os.environ)
+        if at_control and not any(map(part_place, secrets.peer.values())):
+            secrets = replace(secrets, dnssec=add_zone_secret(config.state_dir, os.environ))
+    except SecretsError as error:
+        return [str(error)]
+    if secrets.dnssec:
         return []
     path = secrets_path(config.state_dir, os.environ)
     way_out = "copy the file from control's machine, or enroll this one anew"
+    if config.control is None:
+        way_out = "run: edgecache dns ds ZONE"
     return [f"{path}: no secret of dnssec, by which zones are signed; {way_out}"]
 
 

@@ -57,6 +57,8 @@ def up(config: Config, path: Path, tell: Tell, dev: DevInstallation | None = Non
     whole = Part("", lambda config: fleet(config, path), missing)
     _refuse([*missing(config), *missing_privileges(config)])
     _refuse(preflight.missing_secrets(config, spare=dev is not None))
+    at_control = config.control is not None
+    _refuse(preflight.missing_zone_secret(config, at_control=at_control))
     if not whole.processes(config):
         raise StartRefusedError(
             [f"{path}: nothing to run: no control, regional, bucket or locations"]
@@ -102,6 +104,8 @@ def part(config: Config, path: Path, name: StartedPart) -> int:
     if getattr(config, name) is None:
         raise StartRefusedError([f"{path}: there is no [{name}] to run"])
     if not has_parent():
+        if name == "control":
+            _refuse(preflight.missing_zone_secret(config, at_control=True))
         return _supervise_alone(_inner_part(path, name), config, path)
     from edgecache.node import service_roles
 
@@ -116,6 +120,7 @@ def name_server(config: Config, path: Path, worker: int) -> int:
     if config.dns is None:
         raise StartRefusedError([f"{path}: there is no [dns] to run"])
     if worker == 0:
+        _refuse(preflight.missing_zone_secret(config, at_control=False))
         missing = partial(_missing_alone, asked=("control",))
         whole = Part("nameserver", lambda config: name_servers(config, path), missing)
         return _supervise_alone(whole, config, path)

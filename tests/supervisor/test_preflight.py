@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from edgecache.cluster.credentials import part_of
 from edgecache.config.dns import DnsSettings
 from edgecache.config.listen import TcpAddress, UnixAddress
 from edgecache.config.model import Bucket, Config, Control, Location, RegionalCache
-from edgecache.config.secrets import load_secrets
+from edgecache.config.secrets import load_secrets, spelled
 from edgecache.supervisor.preflight import (
     Binding,
     bindings,
     missing_files,
-    missing_secrets,
+    missing_zone_secret,
     occupied_addresses,
     unusable_state_dir,
 )
@@ -135,12 +136,27 @@ def test_the_secret_of_signed_zones_is_made_at_control_alone(
 ) -> None:
     monkeypatch.delenv("EDGECACHE_SECRETS", raising=False)
     dns = DnsSettings(listen=("127.0.0.1:53",), zone="cdn.test", dnssec=True)
-    alone = Config(state_dir=str(tmp_path / "other"), dns=dns)
-    (line,) = missing_secrets(alone)
+    config = Config(state_dir=str(tmp_path), dns=dns, control=Control())
+    (line,) = missing_zone_secret(config, at_control=False)
     assert "no secret of dnssec, by which zones are signed; copy the file" in line
-    at_control = Config(state_dir=str(tmp_path), dns=dns, control=Control())
-    assert missing_secrets(at_control) == []
+    (line,) = missing_zone_secret(replace(config, control=None), at_control=False)
+    assert line.endswith("run: edgecache dns ds ZONE")
+    assert missing_zone_secret(config, at_control=True) == []
     assert len(load_secrets(tmp_path, {}).dnssec) == 1
+    assert missing_zone_secret(config, at_control=False) == []
     plain = Config(state_dir=str(tmp_path / "plain"), dns=replace(dns, dnssec=False))
-    assert missing_secrets(plain) == []
-    assert not load_secrets(tmp_path / "plain", {}).dnssec
+    assert missing_zone_secret(plain, at_control=True) == []
+    assert not (tmp_path / "plain").exists()
+
+
+def test_a_machine_that_has_a_part_of_the_secrets_makes_none_of_zones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EDGECACHE_SECRETS", raising=False)
+    whole = load_secrets(tmp_path / "control", {})
+    part = {name: part_of(secret, "nameserver") for name, secret in whole.peer.items()}
+    (tmp_path / "secrets.json").write_text(spelled(whole, part, with_origins=False))
+    (tmp_path / "secrets.json").chmod(0o600)
+    dns = DnsSettings(listen=("127.0.0.1:53",), zone="cdn.test", dnssec=True)
+    config = Config(state_dir=str(tmp_path), dns=dns, control=Control())
+    assert len(missing_zone_secret(config, at_control=True)) == 1

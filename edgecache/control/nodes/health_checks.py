@@ -75,6 +75,7 @@ class HealthCheckStatuses:
     _history: dict[str, deque[HealthCheckChange]] = field(default_factory=dict)
     _elsewhere: dict[str, CheckerOpinions] = field(default_factory=dict)
     _elsewhere_at: float = 0.0
+    _checkers: dict[str, CheckerOpinions] = field(default_factory=dict)  # of the last look
     _made_at: float = -1.0
 
     async def run(self) -> None:
@@ -120,7 +121,7 @@ class HealthCheckStatuses:
         if 0 <= self.nodes.running_s - self._made_at < FRESH_S or not (checks or self._healthy):
             return
         self._made_at = self.nodes.running_s
-        checkers = self.opinions()
+        checkers = self._checkers = dict(sorted(self.opinions().items()))
         self._known = {
             one.id: self._observed(one, checkers) for one in checks if one.type != CALCULATED
         }
@@ -165,9 +166,10 @@ class HealthCheckStatuses:
 
     def of(self, check: HealthCheck) -> dict[str, CheckerOpinion]:
         """What each checker says of a check as it is defined now, by checker."""
+        self.refresh()
         return {
             name: said
-            for name, one in sorted(self.opinions().items())
+            for name, one in self._checkers.items()
             if (said := one.opinions.get(check.id)) is not None
             and said.definition == check.definition
         }

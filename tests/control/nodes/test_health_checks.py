@@ -189,3 +189,14 @@ def test_locations_of_other_controls_count_as_long_as_they_are_heard() -> None:
     control.now += SILENT_S
     assert control.statuses.of(WEB) == {}
     assert control.says() is True
+
+
+def test_figures_look_at_reports_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scrape costs as much for 200 checks of a thousand nodes as a look at them."""
+    control = Control(*(replace(WEB, id=f"c{number}") for number in range(CHECKS_MAX)))
+    control.hears("A", **{one.id: True for one in control.checks})
+    looks, look = [], control.nodes.processes
+    monkeypatch.setattr(control.nodes, "processes", lambda: looks.append(1) or look())
+    figures = control.statuses.figures()
+    assert [*figures.values()] == [(True, 100.0)] * CHECKS_MAX
+    assert len(looks) == 1

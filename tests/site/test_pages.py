@@ -55,3 +55,12 @@ def test_every_page_has_a_place() -> None:
     pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
     assert listed - pages == set()
     assert {page for page in pages - listed if not page.startswith("decisions/0")} == set()
+
+
+def test_the_first_page_names_all_pages() -> None:
+    """Those of the navigation, each by a link."""
+    docs = ROOT / "docs"
+    links = set(re.findall(r"\]\(([^)#]+)", (docs / "index.md").read_text()))
+    every = {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")}
+    decisions = {name for name in every if name.startswith("decisions/0")}
+    assert every - decisions - {"index.md"} == links

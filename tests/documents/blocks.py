@@ -31,6 +31,7 @@ REASONS = {
     "several machines",
     "an account at AWS",
     "a PostgreSQL cluster",
+    "a registered domain",
     "a former release",
     "a package is installed",
     "a collector of OpenTelemetry",

@@ -32,6 +32,7 @@ REASONS = {
     "an account at AWS",
     "a PostgreSQL cluster",
     "a registered domain",
+    "ids and ETags that calls before it gave",
     "a former release",
     "a package is installed",
     "a collector of OpenTelemetry",

@@ -122,6 +122,8 @@ def _merged(whole: Any, part: Any) -> Any:
 def _like(one: dict[str, Any], whole: list[Any]) -> dict[str, Any]:
     """What a table of a list leaves out: as the first one there has it."""
     first: dict[str, Any] = whole[0]
+    if one.get("staging"):  # viewers ask for its primary's names
+        return {key: value for key, value in first.items() if key != "aliases"}
     if "default_behavior" in first:
         return first
     return {}

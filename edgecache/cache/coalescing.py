@@ -118,14 +118,17 @@ class UncacheableKeys:
 
     def __init__(self, keys_max: int = UNCACHEABLE_KEYS_MAX) -> None:
         self._until: LRUCache[int, float] = LRUCache(keys_max)
+        self._met = False  # whether there ever was one: asked with every miss
 
     def add(self, key: bytes, now: float) -> None:
         """The answer that came at `now` (epoch seconds) was for one alone."""
+        self._met = True
         self._until[hash(key)] = now + UNCACHEABLE_S
 
     def discard(self, key: bytes) -> None:
         """The newest answer is for all, or would have been."""
-        self._until.pop(hash(key), None)
+        if self._met:
+            self._until.pop(hash(key), None)
 
     def has(self, key: bytes, now: float) -> bool:
         """Whether the next answer is likely to be for one alone, too."""

@@ -50,10 +50,11 @@ class FailureCache:
     def __init__(self, marks: InvalidationState, keys_max: int = KEYS_MAX) -> None:
         self._marks = marks
         self._by_hash: LRUCache[int, CachedFailure] = LRUCache(keys_max)
+        self._met = False  # whether one was ever remembered: asked with every miss
 
     def known(self, errand: FetchErrand, now: float) -> CachedFailure | None:
         """The failure that still counts for `errand`."""
-        failure = self._by_hash.get(hash(errand.key)) if self._by_hash else None
+        failure = self._by_hash.get(hash(errand.key)) if self._met else None
         if failure is None or failure.route() is not errand.route or now >= failure.until:
             return None
         return failure if self._marks.passes(errand.key, failure.mark) else None
@@ -80,16 +81,16 @@ class FailureCache:
 
     def answered(self, errand: FetchErrand) -> None:
         """Forget the failure: upstream has answered."""
-        if self._by_hash:
+        if self._met:
             self._by_hash.pop(hash(errand.key), None)
 
     def has(self, key: bytes) -> bool:
         """Whether one is remembered for `key`, whether or not it still counts."""
-        return bool(self._by_hash) and hash(key) in self._by_hash
+        return self._met and hash(key) in self._by_hash
 
     def forget(self, key: bytes) -> None:
         """Upstream has answered what was asked for `key`."""
-        if self._by_hash:
+        if self._met:
             self._by_hash.pop(hash(key), None)
 
     def _until(self, errand: FetchErrand, status: int, now: float) -> float:
@@ -97,6 +98,7 @@ class FailureCache:
 
     def _note(self, errand: FetchErrand, failure: CachedFailure) -> None:
         if errand.route.semantics.caches_failures:
+            self._met = True
             self._by_hash[hash(errand.key)] = failure
 
     @property

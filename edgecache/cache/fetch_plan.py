@@ -19,6 +19,7 @@ from edgecache.cache.coalescing import Flight, FlightEnd, FlightResult
 from edgecache.cache.outcome import FetchErrand, Outcome, from_reply
 from edgecache.cache.store_response import STORED, from_whole, result_of
 from edgecache.http.message import Fields, Response, end_to_end, first_value
+from edgecache.http.response_lines import NEUTRAL
 from edgecache.rules.caching.compression import compressible, may_compress
 from edgecache.rules.caching.entry_update import FetchContext, UpdatedEntry, is_for_one, update_of
 from edgecache.rules.caching.key import forwarded
@@ -26,6 +27,7 @@ from edgecache.rules.caching.key_template import KeyTemplate, key_template
 from edgecache.rules.caching.reuse import collapses
 from edgecache.rules.caching.storability import passable_fields
 from edgecache.rules.reasons import MissReason
+from edgecache.rules.routing import Route
 from edgecache.store.entry import Entry
 from edgecache.upstream.exchange import BegunExchange, PlannedAnswer
 from edgecache.upstream.interface import (
@@ -124,7 +126,7 @@ class FetchPlan:
         if (
             tier.store.has(key)
             or flights.get(key) is not None
-            or now >= marks.lease_until
+            or not marks.confirmed(self._errand.request.mark, now)
             or self._fetcher.has_failed(key)
         ):
             return None
@@ -164,6 +166,8 @@ class FetchPlan:
         """
         errand = self._errand
         request, route = errand.request, errand.route
+        if not _named_by_operator(route).isdisjoint(NEUTRAL):
+            return None
         received = head.fields
         names = {name for name, _ in received}
         taken = self.upstream.received(head)
@@ -225,6 +229,14 @@ class FetchPlan:
         fetcher.storer.keep(entry, self._errand.route, flight.since)
         tier.flights.land(flight, STORED)
         return entry
+
+
+def _named_by_operator(route: Route) -> frozenset[bytes]:
+    """Names of fields of responses that mean something on a route by its configuration."""
+    site = route.distribution
+    return frozenset(
+        [name.lower().encode() for name in (site.cache_tag_header, *site.cache_control_targets)]
+    )
 
 
 def fetch_plan(tier: Tier, fetcher: Fetcher, errand: FetchErrand) -> FetchPlan | None:

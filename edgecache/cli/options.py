@@ -54,7 +54,7 @@ def _memo(wanted: bool) -> None:
 Memo = Annotated[
     bool,
     typer.Option(
-        "--memo/--no-memo", callback=_memo, help="Cache rendered hits by raw request head."
+        "--memo/--no-memo", callback=_memo, help="Remember hits by raw heads, and plans of misses."
     ),
 ]
 

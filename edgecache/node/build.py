@@ -95,7 +95,7 @@ from edgecache.runtime.shared_words import SECRET_BYTES, inherited_shared_words
 from edgecache.server.flow_monitor import FlowMonitor
 from edgecache.server.http1.head_cache import ANSWERS_MAX, BLOCKS_MAX, HeadCache
 from edgecache.server.http1.head_cache_peer import PeerHeadCache
-from edgecache.server.http1.miss_plans import plan_misses
+from edgecache.server.http1.miss_plans_peer import plan_misses
 from edgecache.server.http2.head_cache import Http2HeadCache
 from edgecache.server.listener import Listener
 from edgecache.server.location_access import LocationAccess
@@ -221,7 +221,6 @@ class NodeParts:
             node.listener.prior_knowledge = True
             node.listener.use_http2(self._head_cache(tier, Http2HeadCache))
         self._functions.use_head_caches(node.listener)
-        plan_misses(node.listener, wanted=self._memo)
         if location.trusted_proxies:
             node.listener.trusted_proxies = TrustedProxies(location.trusted_proxies)
         if location.access_list is not None or location.flow_log is not None:
@@ -391,6 +390,7 @@ class NodeParts:
             tracing=self._tracing(role),
         )
         self._share_descriptors(listener)
+        plan_misses(listener, wanted=self._memo)
         location, sender = "" if tier.name == role else tier.name, self._verifier.sender
         logs, stories = self._functions.logs if role == "edge" else None, self._lambdas.stories
         inspector = Inspector(

@@ -83,7 +83,7 @@ class Eviction(Generic[R]):
         if tight and not known and size > self._trial_bytes_max:
             self._ghosts.add(ghost, self._clock)
             return EvictionRefused.UNPROVEN
-        victims = self._make_room(size)
+        victims = self._make_room(size) if tight else []
         (self._main if known else self._trial).append(new, self._clock)
         return victims
 

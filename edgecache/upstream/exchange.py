@@ -41,6 +41,10 @@ def keep_alive_s(fields: Fields, idle_s: float) -> float:
 class PlannedAnswer(Protocol):
     """Who sent a request by a plan, without a call that waits for it (see `fetch_plan`)."""
 
+    def admitted(self) -> bool:
+        """Whether who asks may, which is asked once, and last."""
+        ...
+
     def take(self, exchange: Exchange, data: bytes) -> bool:
         """Answer with a whole response, if that is what `data` is and nothing is unusual in it;
         else False, and nothing was done.

@@ -26,13 +26,13 @@ from edgecache.upstream.origin_auth import Prove, wants_proof
 from edgecache.upstream.origin_counters import OriginCounters
 from edgecache.upstream.origin_group import ATTEMPTED_AGAIN
 from edgecache.upstream.origin_guard import OriginGuard, OriginGuards
-from edgecache.upstream.origin_plan import OriginPlan
 from edgecache.upstream.origin_request import (
     USER_AGENT,
     endpoint_of,
     head_template,
     wire_request,
 )
+from edgecache.upstream.plan import OriginPlan
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.request_body import read_start
 from edgecache.upstream.tunnel import TUNNELS_MAX

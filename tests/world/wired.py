@@ -24,6 +24,7 @@ from edgecache.rules.routing import RouteTable, compile_routes
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache import HeadCache
 from edgecache.server.http1.miss_plans import MissPlans
+from edgecache.server.http1.miss_plans_peer import PeerMissPlans
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestLog
 from edgecache.server.request_tracing import OF_TIERS, RequestIds, RequestTracing
@@ -134,9 +135,11 @@ class WiredEdge:
             self.inner.request_log.extended = extended
         if memo:
             self.listener.head_cache = HeadCache()
-        self.plans = MissPlans()
+        self.plans, self.inner_plans = MissPlans(), PeerMissPlans()
         if plans:
             self.listener.use_miss_plans(self.plans)
+            if peered:
+                self.inner.use_miss_plans(self.inner_plans)
 
     def clock(self) -> float:
         return BEGAN + self.loop.now

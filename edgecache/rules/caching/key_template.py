@@ -48,7 +48,7 @@ def key_template(request: Request, route: Route, *, query: bool) -> KeyTemplate 
     None where more of the target bears on the key than its being there: a release of a path,
     chosen parameters.
     """
-    if route.releases or (request.release is not None):
+    if request.release is None and route.releases:
         return None
     sample = replace(request, path=_PATH, query=_QUERY if query else None)
     key = cache_key(sample, route)

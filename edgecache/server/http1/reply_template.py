@@ -83,11 +83,14 @@ def line_format(log: RequestLog, summary: RequestSummary, outcome: RequestOutcom
 
 
 def reply_template(
-    plan: FetchPlan, lines: list[ResponseLine], asked: tuple[Request, Route],
+    plan: FetchPlan, came: tuple[list[ResponseLine], int], asked: tuple[Request, Route],
     summary: RequestSummary, listener: Listener,
 ) -> ReplyTemplate | None:  # fmt: skip
-    """The template of replies of the form of `lines`; None: each is for the general path."""
-    frontend, log = listener.frontend, listener.request_log
+    """The template of replies of the form of lines, to what was asked at a mark: `came`.
+
+    None: each is for the general path.
+    """
+    (lines, mark), frontend, log = came, listener.frontend, listener.request_log
     limits: HeadLimits = plan.upstream.head_limits
     sample = sample_of(lines, limits)
     length_at = next((n for n, one in enumerate(lines) if one.length >= 0), 0)
@@ -98,6 +101,7 @@ def reply_template(
     if judged is None:
         return None
     outcome, id_place = judged.outcome, len(lines)
+    outcome.mark = mark
     fields = frontend.dressed(outcome, _ID % id_place, asked, 0.0)
     framed = (*fields, (b"content-length", _ID % (id_place + 1)))
     written = response_head(outcome.status, outcome.reason, framed)
@@ -106,7 +110,7 @@ def reply_template(
         written = written.replace(_AGE_LINE % SAMPLE_AGE, _AGE_LINE % (_ID % age_at))
     parts = _BLANK.split(written)
     places = [int(place) for place in parts[1::2]]
-    if places[-2:] != [id_place, id_place + 1] or outcome.status != head.status:
+    if places[-1] != id_place + 1 or len(places) < 2 or outcome.status != head.status:
         return None
     text = b"%b".join([part.replace(b"%", b"%%") for part in parts[::2]])
     logged = tuple([field for field in fields if field[0] == b"content-type"])

@@ -24,7 +24,7 @@ from edgecache.upstream.origin_group import patience_s
 from edgecache.upstream.peer import heads as peer_fields
 from edgecache.upstream.peer.heads import PeerTemplateKey, peer_head, shared_lines, signed_head
 from edgecache.upstream.peer.liveness import PeerLiveness
-from edgecache.upstream.peer.peer_plan import REGIONAL, PeerPlan
+from edgecache.upstream.plan import REGIONAL, PeerPlan
 from edgecache.upstream.pool import Pool
 from edgecache.upstream.request_body import read_start
 

@@ -7,7 +7,7 @@ import re
 from msgspec.structs import replace
 
 from edgecache.config.model import Behavior, Config, ContinuousDeploymentPolicy, Origin
-from tests.server.http1.test_miss_plans import ASK, config, get, response
+from tests.world.transcripts import ASK, config, get, response
 from tests.world.wired import WiredEdge
 
 HOST = re.compile(rb"\r\nHost: ([^\r]+)", re.IGNORECASE)

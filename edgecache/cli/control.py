@@ -9,6 +9,7 @@ import asyncio
 import os
 import shlex
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,6 +49,7 @@ from edgecache.cluster.control_access import REGION
 from edgecache.config.model import Config
 
 if TYPE_CHECKING:
+    from edgecache.control.cloudfront.model import Operation
     from edgecache.control.state.backup import Restored
 
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -78,28 +80,48 @@ def api(
     unsupported: Annotated[
         bool, typer.Option("--unsupported", help="Members of a distribution that do not act.")
     ] = False,
+    names: Annotated[
+        bool, typer.Option("--route53", help="Operations of Route 53's API instead.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell which operations of CloudFront's API control supports, and which members it does not."""
+    """Tell which operations of CloudFront's or Route 53's API control supports, and which members
+    of a distribution it does not.
+    """
     if unsupported:
         from edgecache.config.aws.unsupported import as_markdown
 
         typer.echo(as_markdown(), nl=False)
         return
-    from edgecache.control.cloudfront.model import PREFIX
-    from edgecache.control.cloudfront.model import api as model
-    from edgecache.control.cloudfront.operations import actions
-
-    acting = actions()
-    found = sorted(model().operations.values(), key=lambda one: one.name)
+    prefix, found, acting = _route53_operations() if names else _cloudfront_operations()
     if as_json:
         print_json({one.name: one.name in acting for one in found})
         return
     print_rows(("operation", "supported", "method", "path"), [
-        (one.name, one.name in acting, one.method, f"{PREFIX}/{'/'.join(one.path)}")
+        (one.name, one.name in acting, one.method, f"{prefix}/{'/'.join(one.path)}")
         for one in found
     ])  # fmt: skip
     typer.echo(f"{len(acting)} of {len(found)} operations")
+
+
+def _cloudfront_operations() -> tuple[str, list[Operation], Collection[str]]:
+    """Where they are asked, all of them, and those that act."""
+    from edgecache.control.cloudfront.model import PREFIX
+    from edgecache.control.cloudfront.model import api as model
+    from edgecache.control.cloudfront.operations import actions
+
+    return PREFIX, sorted(model().operations.values(), key=_name_of), actions()
+
+
+def _route53_operations() -> tuple[str, list[Operation], Collection[str]]:
+    from edgecache.control.route53.model import PREFIX, route53
+    from edgecache.control.route53.operations import route53_actions
+
+    return PREFIX, sorted(route53().operations.values(), key=_name_of), route53_actions()
+
+
+def _name_of(operation: Operation) -> str:
+    return operation.name
 
 
 @app.command(epilog='Examples: edgecache token; eval "$(edgecache token --aws)"')
@@ -121,6 +143,7 @@ def token(
         "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL_CLOUDFRONT": url,
+        "AWS_ENDPOINT_URL_ROUTE_53": url,
         "AWS_CA_BUNDLE": ca_file,
     }
     given = {name: value for name, value in lines.items() if value}

@@ -92,7 +92,9 @@ from edgecache.control.state.resources import ResourceKind
 from edgecache.node.control_clients import ControlNeighbors
 from edgecache.node.control_secrets import ControlSecrets
 from edgecache.node.control_state import StateBeat, open_state
+from edgecache.node.dns_answer_test import answer_tester
 from edgecache.node.machines import Machines
+from edgecache.node.name_server import what_is_down
 from edgecache.runtime.dev_mode import DevMode, SeededBytes, clocks_of
 from edgecache.runtime.environment import (
     DaemonThread,
@@ -361,7 +363,10 @@ def _operator_routes(
     """The routes of both APIs for operators."""
     callers = secrets.callers
     api = ApiEndpoint(shared, callers, actions(), asyncio.sleep, os.urandom)
-    zones = Route53Services(shared, partial(acknowledged_by_name_servers, control))
+    zones = Route53Services(
+        shared, partial(acknowledged_by_name_servers, control), partial(_down, control),
+        answer_tester(lambda: shared.catalog.published),
+    )  # fmt: skip
     names = Route53Endpoint(zones, callers, route53_actions(), asyncio.sleep, os.urandom)
     own = RestApi(shared, secrets.tokens).handlers()
     values = KeyValueEndpoint(shared, callers, os.urandom)
@@ -371,6 +376,11 @@ def _operator_routes(
         values.route(),
         *starlette_routes({**own, **handlers}, admission),
     ]
+
+
+def _down(control: ControlServices) -> set[str]:
+    """What name servers are told that is down."""
+    return what_is_down(control.closed_locations() or (), control.health_checks.unhealthy() or ())
 
 
 def _access_keys(state: StateDatabase, thread: StateThread, secrets: ControlSecrets) -> AccessKeys:

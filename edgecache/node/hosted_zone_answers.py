@@ -56,7 +56,7 @@ class HostedZoneAnswers:
             known = former.get(one.id)
             try:
                 if known is None or known[:2] != (one.version, config):
-                    known = one.version, config, _hosted_zone(config, one.content)
+                    known = one.version, config, hosted_zone(config, one.content)
                 if (known[2].apex, known[2].clients) in taken:
                     raise ValueError("another zone of its name is answered")
             except (DnsExtraMissingError, KeyError, ValueError) as error:
@@ -69,8 +69,8 @@ class HostedZoneAnswers:
         return [zone for _, _, zone in self._made.values()]
 
 
-def _hosted_zone(config: Config, content: DnsZoneContent) -> DnsZone:
-    """One zone. ValueError, KeyError, DnsExtraMissingError."""
+def hosted_zone(config: Config, content: DnsZoneContent) -> DnsZone:
+    """One zone, made for answering. ValueError, KeyError, DnsExtraMissingError."""
     settings = config.dns
     assert settings is not None
     clients = tuple(net for one in settings.vpcs if one.id in content.vpcs for net in one.clients)

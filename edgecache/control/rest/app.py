@@ -190,13 +190,13 @@ class ControlServices:
         caches = self.drained.caches(self.configured(), self.nodes) if self.drained else []
         readers = self.log_readers.subscriptions()
         more = {"drained_caches": caches, "log_readers": msgspec.to_builtins(readers)}
-        if is_name_server(name) and (closed := self._closed_locations()) is not None:
+        if is_name_server(name) and (closed := self.closed_locations()) is not None:
             answer["closed_locations"] = closed
         if (unhealthy := self.health_checks.unhealthy()) is not None:
             answer["unhealthy_checks"] = unhealthy
         return JSONResponse(answer | {name: told for name, told in more.items() if told})
 
-    def _closed_locations(self) -> list[str] | None:
+    def closed_locations(self) -> list[str] | None:
         """The locations that viewers are not to be sent to, where that is known."""
         config, nodes = self.configured(), self.everywhere.listing()
         drained = frozenset() if self.drained is None else self.drained.named

@@ -6,10 +6,11 @@ A change is PENDING until every name server has acknowledged its number.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from edgecache.cluster.dns_zones import DnsZoneContent
 from edgecache.config.dns import DnsSettings
 from edgecache.control.cloudfront.context import ApiServices
 from edgecache.control.route53.model import PAGE_MAX, Route53Error
@@ -25,14 +26,41 @@ def _everything() -> int:
     return 2**63 - 1
 
 
+def _nothing() -> Collection[str]:
+    return ()
+
+
+class TestedQuestion(NamedTuple):
+    """A question of a resolver for records of a type by name; `subnet` "": it tells none."""
+
+    name: str
+    type: str
+    resolver: str
+    subnet: str
+
+
+class TestedAnswer(NamedTuple):
+    """What it is answered: the response code by name, and values as in a zone file."""
+
+    rcode: str
+    data: tuple[str, ...]
+
+
+AnswerTester = Callable[[str, DnsZoneContent | None, TestedQuestion, Collection[str]], TestedAnswer]
+"""The answer of the zone of a name, of the API's content or (None) the file's, to a question while
+these are down: see `ResponderWorld`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route53Services:
     """Services of operations. `acknowledged` gives the number of the log up to which every name
-    server answers; it is asked on the loop.
+    server answers, `down` what is down of what records lead to; both are asked on the loop.
     """
 
     api: ApiServices
     acknowledged: Callable[[], int] = _everything
+    down: Callable[[], Collection[str]] = _nothing
+    tester: AnswerTester | None = None  # None: answers are not tested here
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +74,7 @@ class Route53Call:
     input: Document
     base: str = ""
     acknowledged: int = 0
+    down: Collection[str] = ()
     author: str = BY_CONTROL
     operation: str = ""
 

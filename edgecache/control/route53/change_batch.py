@@ -267,9 +267,10 @@ class _Batch:
         return known
 
     def _settings(self) -> DnsSettings:
-        settings = self.call.settings
+        settings = self.call.catalog.published.dns  # with the API's health checks
         assert settings is not None
-        return replace_struct(settings, cidr_collections=())
+        collections = tuple(one.served for one in self.call.zones.collections.all())
+        return replace_struct(settings, cidr_collections=collections)
 
 
 def _comparable(document: Document) -> Any:

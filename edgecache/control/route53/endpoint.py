@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -24,7 +24,14 @@ from edgecache.control.cloudfront.request_parser import ParsedCall, read_request
 from edgecache.control.cloudfront.response_writer import write_answer
 from edgecache.control.cloudfront.validation import validate
 from edgecache.control.rest.call import bounded_body
-from edgecache.control.route53.call import PENDING, Route53Call, Route53Services, Run
+from edgecache.control.route53.call import (
+    PENDING,
+    Document,
+    Route53Call,
+    Route53Services,
+    Run,
+)
+from edgecache.control.route53.health_checks import ON_LOOP
 from edgecache.control.route53.model import (
     NAMESPACE,
     PREFIX,
@@ -91,7 +98,7 @@ class Route53Endpoint:
         if function is None:
             raise Route53Error(
                 "NotImplemented",
-                f"{operation.name} is not supported here; `edgecache api --list` tells what is.",
+                f"{operation.name} is not supported here; `edgecache api --route53` tells what is.",
             )
         values = _input(operation, path, request, body)
         if why := refusal(caller.limits, operation.name, ROUTE53.get(operation.name), ""):
@@ -99,19 +106,27 @@ class Route53Endpoint:
         if operation.takes is not None:
             validate(operation.takes, values)
         base = str(request.base_url).rstrip("/")
-        run = self.services.api.run if request.method in READS else self.services.api.change
-        output: dict[str, Any] = {}
+        down = self.services.down() if operation.name == "TestDNSAnswer" else ()
+        call = Route53Call(
+            self.services, values, base, self.services.acknowledged(), down, caller.name,
+            operation.name,
+        )  # fmt: skip
+        return operation, await self._output(operation, function, call)
+
+    async def _output(self, operation: Operation, function: Run, call: Route53Call) -> Document:
+        """What an operation gives; the status of a change is waited for, for a moment."""
+        if operation.name in ON_LOOP:
+            return function(call)
+        services = self.services
+        run = services.api.run if operation.method in READS else services.api.change
         for poll in range(SYNCED_POLLS):
-            call = Route53Call(
-                self.services, values, base, self.services.acknowledged(), caller.name,
-                operation.name,
-            )  # fmt: skip
             output = await run(partial(function, call))
             if operation.name != "GetChange" or output["ChangeInfo"]["Status"] != PENDING:
                 break
             if poll < SYNCED_POLLS - 1:
                 await self.pause(SYNCED_S_MAX / SYNCED_POLLS)
-        return operation, output
+                call = replace(call, acknowledged=services.acknowledged())
+        return output
 
 
 def _input(

@@ -40,7 +40,6 @@ def operations() -> dict[str, Run]:
         "CreateHostedZone": create,
         "DeleteHostedZone": delete,
         "GetHostedZone": get,
-        "GetHostedZoneCount": count,
         "ListHostedZones": list_all,
         "ListHostedZonesByName": list_by_name,
         "UpdateHostedZoneComment": update_comment,
@@ -158,10 +157,6 @@ def _of_its_kind(call: Route53Call, zone: HostedZone, *, all_vpcs: bool = False)
         return {"DelegationSet": delegation}
     vpcs = [vpc_document(id, region) for id, region in sorted(zone.vpcs.items())]
     return {"VPCs": vpcs} if all_vpcs else {"DelegationSet": delegation, "VPC": vpcs[0]}
-
-
-def count(call: Route53Call) -> Document:
-    return {"HostedZoneCount": len(all_zones(call))}
 
 
 def update_comment(call: Route53Call) -> Document:

@@ -57,6 +57,12 @@ class RecordSetWorld:
             self._names = _distribution_names(self.call)
         return self._names.get(name.rstrip(".").lower())
 
+    def health_check(self, id: str) -> str:
+        """An id that is given, of a health check that is there. NoSuchHealthCheck."""
+        if id and self.call.catalog.get(ResourceKind.HEALTH_CHECK, id) is None:
+            raise Route53Error("NoSuchHealthCheck", f"There is no health check {id}.")
+        return id
+
 
 def _distribution_names(call: Route53Call) -> dict[str, str]:
     settings, names = call.settings, {}
@@ -94,7 +100,12 @@ def read_record_set(world: RecordSetWorld, action: str, given: Document) -> Host
     name = owner_name(world.zone, given["Name"])
     alias = given.get("AliasTarget")
     document = {**given, "Name": shown_name(name)}
-    record = DnsRecord(name=name, type=given["Type"], id=given.get("SetIdentifier", ""))
+    record = DnsRecord(
+        name=name,
+        type=given["Type"],
+        id=given.get("SetIdentifier", ""),
+        health_check=world.health_check(given.get("HealthCheckId", "")),
+    )
     if alias is not None:
         target = _target_name(alias["DNSName"])
         document["AliasTarget"] = {**alias, "DNSName": shown_name(target)}
@@ -111,8 +122,6 @@ def _check_members(action: str, given: Document) -> None:
         raise unsupported("TrafficPolicyInstanceId", "there are no traffic policies here")
     if "AZAffinity" in given:
         raise unsupported("AZAffinity", "there are no availability zones here")
-    if "HealthCheckId" in given:
-        raise unsupported("HealthCheckId", "records have no health checks here yet")
     shown = [action, given["Name"], given["Type"], given.get("SetIdentifier", "null")]
     place = "Change with [Action={}, Name={}, Type={}, SetIdentifier={}]".format(*shown)
     plain, alias = "TTL" in given or "ResourceRecords" in given, "AliasTarget" in given
@@ -294,4 +303,5 @@ _WRITERS: Mapping[str, Callable[[DnsRecord], Any]] = {
     "GeoLocation": _area_document,
     "GeoProximityLocation": _point_document,
     "CidrRoutingConfig": _cidr_document,
+    "HealthCheckId": lambda record: record.health_check or None,
 }

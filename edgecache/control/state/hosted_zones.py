@@ -15,6 +15,7 @@ import msgspec
 from edgecache.cluster.dns_zones import DnsZoneChange, DnsZoneContent, RecordKey
 from edgecache.cluster.log_entries import LogEntryKind
 from edgecache.config.dns import DnsCidrCollection, DnsRecord
+from edgecache.control.state.cidr_collections import CidrCollection, CidrCollections
 from edgecache.control.state.database import UNASKED, Authorship, StateDatabase
 from edgecache.control.state.log import ControlLog
 from edgecache.control.state.resources import Random, random_id
@@ -94,6 +95,7 @@ class HostedZones:
         self._state = state
         self._log = log
         self._random = random
+        self.collections = CidrCollections(state)
 
     def all(self) -> list[HostedZone]:
         """Every zone, by id."""
@@ -148,7 +150,33 @@ class HostedZones:
         )  # fmt: skip
 
     def _collections(self, ids: Collection[str]) -> Iterable[DnsCidrCollection]:
-        return ()
+        return (one.served for one in self.collections.all() if one.id in ids)
+
+    def change_collection(self, changed: CidrCollection, by: Authorship) -> int:
+        """Keep a collection, and tell of each zone that names it; the newest of their numbers."""
+        self.collections.put(changed)
+        seq = self._log.record(by)
+        for id in self.users_of_collection(changed.id):
+            zone = self.get(id)
+            if zone is not None:
+                seq = self.update(zone, by).version
+        return seq
+
+    def users_of_collection(self, id: str) -> list[str]:
+        """The zones that have records by this collection."""
+        return self._users(f'"collection":"{id}"')
+
+    def users_of_health_check(self, id: str) -> list[str]:
+        """The zones that have records by this health check."""
+        return self._users(f'"health_check":"{id}"')
+
+    def _users(self, member: str) -> list[str]:
+        """The zones of records that have such a member; ids have no letter that LIKE knows."""
+        rows = self._state.execute(
+            "SELECT DISTINCT zone FROM dns_records WHERE served LIKE ? ORDER BY zone",
+            (f"%{member}%",),
+        )
+        return [id for (id,) in rows]
 
     def put(
         self, zone: HostedZone, records: Sequence[HostedRecordSet], by: Authorship

@@ -34,11 +34,12 @@ from edgecache.control.cloudfront.functions import function_tester
 from edgecache.control.cloudfront.key_value_data import KeyValueEndpoint
 from edgecache.control.cloudfront.operations import actions
 from edgecache.control.nodes.barrier import Barrier
+from edgecache.control.nodes.health_checks import HealthCheckStatuses
 from edgecache.control.rest.access_keys import AccessKeyHandlers, KeyAdmission
 from edgecache.control.rest.call import RouteHandler
 from edgecache.control.rest.handlers import RestApi
 from edgecache.control.rest.routes import starlette_routes
-from edgecache.control.route53.call import Route53Services
+from edgecache.control.route53.call import AnswerTester, Route53Services
 from edgecache.control.route53.endpoint import Route53Endpoint
 from edgecache.control.route53.operations import route53_actions
 from edgecache.control.state.access_keys import AccessKeys
@@ -111,6 +112,8 @@ class Desk:
     file: str
     deployed: bool = True
     acknowledged: int = 2**31  # by every name server
+    health_checks: HealthCheckStatuses | None = None
+    tester: AnswerTester | None = None
     now: float = 1_800_000_000.25
     pauses: list[float] = field(default_factory=list)
     opens: Callable[[], StateDatabase] | None = None
@@ -156,11 +159,12 @@ class Desk:
             self.invalidations,
             lambda generation: self.deployed,
             test_function=tester,
+            health_checks=self.health_checks,
         )
         endpoint = ApiEndpoint(self.world, callers, actions(), self._pause, random)
         handlers = {**RestApi(self.world, tokens).handlers(), **self.key_handlers()}
         values = KeyValueEndpoint(self.world, callers, random)
-        zones = Route53Services(self.world, lambda: self.acknowledged)
+        zones = Route53Services(self.world, lambda: self.acknowledged, set, self.tester)
         names = Route53Endpoint(zones, callers, route53_actions(), self._pause, random)
         routes = [
             names.route(),

@@ -146,6 +146,7 @@ def test_a_report_is_listed_and_counted(place: Place) -> None:
         "machine": "",
         "address": "",
         "generation": 1,
+        "applied": 0,
         "release": "",
         "alive": True,
         "seen_s_ago": 2.0,

@@ -137,7 +137,7 @@ def test_zones_are_there_after_a_restart(zones: Zones) -> None:
 
 
 def test_an_operation_that_is_not_done_says_so(zones: Zones) -> None:
-    with pytest.raises(ClientError, match="edgecache api --list") as refused:
+    with pytest.raises(ClientError, match="edgecache api --route53") as refused:
         zones.client.create_reusable_delegation_set(CallerReference="r")
     assert code_of(refused.value) == "NotImplemented"
 

@@ -271,7 +271,7 @@ def _down(config: Config) -> set[str]:
     from edgecache.cluster.client import ask_control
     from edgecache.cluster.control_access import control_access
     from edgecache.control.nodes.registry import ALIVE_S, closed_locations
-    from edgecache.node.name_server import what_is_down
+    from edgecache.dns.cdn_zone import what_is_down
 
     if config.control is None:
         return set()

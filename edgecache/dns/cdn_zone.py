@@ -6,7 +6,7 @@ location that is away or drains is passed over (`check` is `location:NAME`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
 from edgecache.config.dns import (
@@ -17,6 +17,7 @@ from edgecache.config.dns import (
     DnsSettings,
     distribution_label,
 )
+from edgecache.config.health_checks import PREFIX
 from edgecache.config.model import Config
 from edgecache.dns.closeness import AddressBlocks, LatencyTable, Position
 from edgecache.dns.names import absolute_wire, to_wire
@@ -129,3 +130,8 @@ def _server_addresses(settings: DnsSettings, apex: bytes) -> dict[tuple[bytes, i
     return {
         (name, type): simple_group(type, NS_TTL_S, values) for (name, type), values in found.items()
     }
+
+
+def what_is_down(closed: Iterable[str], unhealthy: Iterable[str]) -> set[str]:
+    """What candidates of a routing policy are down by: locations by name, health checks by id."""
+    return {LOCATION + name for name in closed} | {PREFIX + id for id in unhealthy}

@@ -89,12 +89,12 @@ from edgecache.control.state.postgresql import PostgresDatabase
 from edgecache.control.state.probe_version import ProbeVersion
 from edgecache.control.state.reset import StateReset
 from edgecache.control.state.resources import ResourceKind
+from edgecache.dns.cdn_zone import what_is_down
 from edgecache.node.control_clients import ControlNeighbors
 from edgecache.node.control_secrets import ControlSecrets
 from edgecache.node.control_state import StateBeat, open_state
 from edgecache.node.dns_answer_test import answer_tester
 from edgecache.node.machines import Machines
-from edgecache.node.name_server import what_is_down
 from edgecache.runtime.dev_mode import DevMode, SeededBytes, clocks_of
 from edgecache.runtime.environment import (
     DaemonThread,

@@ -24,9 +24,12 @@ from edgecache.cluster.dns_zones import (
 )
 from edgecache.cluster.log_entries import LogEntry, read_body
 from edgecache.config.dns import DnsRecord
+from edgecache.config.zone_records import rdata_wire
 from edgecache.node.log_follower import EntryNotAppliedError
 
 T = TypeVar("T")
+VALUES_MIN = 1_000  # that are known of any zone
+RECORD_BYTES, VALUE_BYTES = 700, 350  # of one, with its texts
 
 Ask = Callable[[str, Mapping[str, str]], Awaitable[httpx.Response | None]]
 """Control's answer to a question of this node's: see `LogFollower.ask`."""
@@ -42,6 +45,7 @@ class HeldZone:
         self.records: dict[RecordKey, DnsRecord] = {key_of(one): one for one in content.records}
         self.is_kept = is_kept
         self._content = replace(content, records=())
+        self._values: dict[tuple[str, str], bytes] = {}  # on the wire, by type and text
 
     @property
     def id(self) -> str:
@@ -60,6 +64,20 @@ class HeldZone:
         """All of it."""
         return replace(self._content, records=tuple(self.records.values()))
 
+    def read(self, type: str, value: str, origin: str) -> bytes:
+        """The bytes of a value, which is read once. ValueError, DnsExtraMissingError."""
+        known = self._values.get((type, value))
+        if known is None:
+            if len(self._values) >= 2 * len(self.records) + VALUES_MIN:
+                self._values.clear()  # most are of former versions
+            known = self._values[type, value] = rdata_wire(type, value, origin)
+        return known
+
+    @property
+    def size_bytes(self) -> int:
+        """What is held of it beside what is answered, as estimated."""
+        return len(self.records) * RECORD_BYTES + len(self._values) * VALUE_BYTES
+
     def update(self, change: DnsZoneChange, version: int) -> None:
         """Take over what leads from the version that is held to the next."""
         for key in change.deletes:
@@ -67,6 +85,7 @@ class HeldZone:
         for record in change.puts:
             self.records[key_of(record)] = record
         self._content = replace(self._content, version=version)
+        self.is_kept = False
 
 
 class HostedZoneFollower:
@@ -130,7 +149,9 @@ class HostedZoneFollower:
             self.zones.pop(id, None)
             return
         content = _read(_content(answer, f"zone {id}"), DnsZoneContent, f"zone {id}")
-        self.zones[id] = HeldZone(content)
+        held = self.zones.get(id)
+        if held is None or held.is_kept or held.version < content.version:
+            self.zones[id] = HeldZone(content)
 
 
 def _content(answer: httpx.Response | None, what: str) -> bytes:

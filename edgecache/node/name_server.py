@@ -13,7 +13,7 @@ import logging
 import math
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import random
@@ -24,11 +24,10 @@ import uvicorn
 from edgecache import __version__
 from edgecache.cluster.log_entries import LogEntry, LogEntryKind, LogPage
 from edgecache.cluster.node_status import NodeStatus
-from edgecache.config.health_checks import PREFIX
 from edgecache.config.listen import dns_addresses
 from edgecache.config.load import load
 from edgecache.config.model import Config
-from edgecache.dns.cdn_zone import LOCATION, latency_table
+from edgecache.dns.cdn_zone import latency_table, what_is_down
 from edgecache.dns.responder import Responder, ResponderWorld
 from edgecache.dns.zone import DnsZone
 from edgecache.dns.zone_signer import SignatureMemo
@@ -197,8 +196,14 @@ class NameServer:
 
     def _use_zones(self) -> None:
         """Answer by the zones of the configuration, and by those of the API."""
-        if self.config.dns is not None:
-            made = self.hosted.zones(self.config, self._declared)
+        made = self.hosted.zones(self.config, self._declared)
+        self.listener.responder.use([*self._declared, *made])
+
+    async def _use_hosted(self) -> None:
+        """As `_use_zones`, without holding up answers; who has a new configuration has done it."""
+        config = self.config
+        made = await self.hosted.zones_aside(config, self._declared)
+        if self.config is config and config.dns is not None:
             self.listener.responder.use([*self._declared, *made])
 
     def begin(self, page: LogPage) -> bool:
@@ -214,7 +219,7 @@ class NameServer:
         """Apply an entry of the log: a configuration, or a change of a zone that the API made."""
         if entry.kind == LogEntryKind.DNS_ZONE:
             if await self.hosted.follower.apply(entry):
-                self._use_zones()
+                await self._use_hosted()
             self._news.set()
         elif entry.kind == LogEntryKind.CONFIG:
             await self.hosted.follower.list(entry.seq)
@@ -232,6 +237,7 @@ class NameServer:
     def confirm(self, asked_at: float, lease_s: float) -> None:
         """See `LogConsumer`. A name server answers without a lease, too."""
         self._applied = max(self._applied, self._upto)
+        self.hosted.confirm(asked_at)
         self._lease_until = asked_at + lease_s
 
     @property
@@ -247,6 +253,8 @@ class NameServer:
         """Report again and again, and hear which locations are away, and what is not healthy."""
         assert self.follower is not None
         while True:
+            if self.generation and await self.hosted.list_zones(self._applied):
+                await self._use_hosted()
             await self.follower.report(self._status())
             closed, unhealthy = self.follower.closed_locations, self.follower.unhealthy_checks
             self.listener.responder.world.down = what_is_down(closed, unhealthy)
@@ -273,8 +281,8 @@ class NameServer:
         for rcode, count in self.listener.rcodes.items():
             counted[rcode] = count
         self._counters.connections = len(self.listener.connections)
-        signatures = self.keys.memo.size_bytes
-        self._counters.memory = self.listener.memory | {"signatures": signatures}
+        more = {"signatures": self.keys.memo.size_bytes, "hosted_zones": self.hosted.size_bytes}
+        self._counters.memory = self.listener.memory | more
         self.measure()
         return NodeStatus(
             role=ROLE,
@@ -288,11 +296,6 @@ class NameServer:
             applied=self.hosted.answered(self._applied),
             leaving=self.leaving,
         )
-
-
-def what_is_down(closed: Iterable[str], unhealthy: Iterable[str]) -> set[str]:
-    """What candidates of a routing policy are down by: locations by name, health checks by id."""
-    return {LOCATION + name for name in closed} | {PREFIX + id for id in unhealthy}
 
 
 class NameServerRole(RoleServer):

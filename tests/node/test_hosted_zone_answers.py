@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+
+import httpx
+import msgspec
 import pytest
 from msgspec.structs import replace
 
-from edgecache.cluster.dns_zones import DnsZoneContent
+from edgecache.cluster.dns_zones import DnsZoneContent, DnsZoneIndex
 from edgecache.config.dns import DnsRecord, DnsVpc, DnsZoneSettings
 from edgecache.config.model import Config, DnsSettings
 from edgecache.dns.names import absolute_wire
 from edgecache.dns.zone import DnsZone
 from edgecache.node.dns_zones import zones_of
-from edgecache.node.hosted_zone_answers import HostedZoneAnswers
+from edgecache.node.hosted_zone_answers import AWAY_S, HostedZoneAnswers
 from edgecache.node.hosted_zones import HeldZone
 
 SETTINGS = DnsSettings(listen=("127.0.0.1:53",), zone="cdn.test", name_servers=("ns.test",))
@@ -75,3 +80,31 @@ def test_a_private_zone_is_seen_from_its_vpcs_and_from_nowhere_without_them() ->
     assert (
         zones_by(HostedZoneAnswers(None), Config(dns=SETTINGS), [held(40, private=True)], []) == []
     )
+
+
+def test_zones_are_made_aside_as_they_are_at_once() -> None:
+    answers, config = HostedZoneAnswers(None), Config(dns=SETTINGS)
+    answers.follower.zones = {"ZA": held(40, WWW)}
+    (made,) = asyncio.run(answers.zones_aside(config, []))
+    assert answers.zones(config, []) == [made]
+    assert asyncio.run(answers.zones_aside(Config(), [])) == []
+
+
+def test_control_that_was_away_for_long_is_asked_which_zones_there_are() -> None:
+    asked: list[str] = []
+
+    async def ask(target: str, fields: Mapping[str, str]) -> httpx.Response | None:
+        asked.append(target)
+        index = msgspec.json.encode(DnsZoneIndex(()))
+        return None if len(asked) == 1 else httpx.Response(200, content=index)
+
+    answers = HostedZoneAnswers(ask)
+    answers.follower.zones = {"ZA": held(40, WWW)}
+    answers.confirm(10.0)
+    assert not asyncio.run(answers.list_zones(40))  # no answer: it is answered as it was
+    assert asyncio.run(answers.list_zones(40))
+    assert answers.zones(Config(dns=SETTINGS), []) == []
+    for at, count in ((10 + AWAY_S, 2), (11 + 2 * AWAY_S, 3)):
+        answers.confirm(at)
+        asyncio.run(answers.list_zones(41))
+        assert len(asked) == count

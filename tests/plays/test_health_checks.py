@@ -19,12 +19,13 @@ from edgecache.config.health_checks import PREFIX, HealthCheck
 from edgecache.config.zone_records import rdata_wire
 from edgecache.control.nodes.health_checks import HealthCheckStatuses
 from edgecache.control.nodes.registry import SILENT_S, NodeRegistry
+from edgecache.dns.cdn_zone import what_is_down
 from edgecache.dns.responder import Responder, ResponderWorld
 from edgecache.dns.user_zone import ZoneContext, user_zone
 from edgecache.health.checker import CheckerWorld, HealthChecker
 from edgecache.health.probe import ProbeAnswer, ProbeOutcome
 from edgecache.node.health_checks import LocationHealthChecks
-from edgecache.node.name_server import TICK_S, what_is_down
+from edgecache.node.name_server import TICK_S
 from edgecache.observe.counters import Counters
 from edgecache.runtime.environment import pause
 from edgecache.testing.virtual_loop import VirtualLoop

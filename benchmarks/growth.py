@@ -72,7 +72,7 @@ def main() -> int:
         return 0
     curves: Curves = {}
     for grows, scales in SCALES.items():
-        curves[grows] = _curve(scales, lambda scale, grows=grows: requests(grows, scale))
+        curves[grows] = _curve(scales, partial(requests, grows))
     curves["distributions at control"] = _curve(API_SCALES, changes)
     for grows, curve in curves.items():
         print(f"by {grows}:")

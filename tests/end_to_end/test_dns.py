@@ -284,7 +284,7 @@ def test_a_zone_made_over_the_api_is_answered_once_it_is_in_sync(world: World) -
     zone, changed = made["HostedZone"]["Id"], made["ChangeInfo"]["Id"]
 
     def is_in_sync() -> bool:
-        return client.get_change(Id=changed)["ChangeInfo"]["Status"] == "INSYNC"
+        return bool(client.get_change(Id=changed)["ChangeInfo"]["Status"] == "INSYNC")
 
     wait_for("the zone is everywhere", is_in_sync)
     serial = world.dig("api.test", "SOA", "+short").split()[2]

@@ -16,12 +16,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from edgecache.observe.log_record import FIELDS, HEADER, parse_line
+from tests.end_to_end.api_place import Place
 from tests.end_to_end.foreign import UnavailableError
 from tests.end_to_end.installation import Up, make_installation, start_up
 from tests.end_to_end.log_files import log_records
 from tests.end_to_end.processes import wait_for
 from tests.end_to_end.stores import BUCKET, REGION, Moto, start_moto
-from tests.end_to_end.test_boto3 import POLLS, Place
+from tests.end_to_end.test_boto3 import POLLS
 from tests.end_to_end.test_store import put_key_pair
 from tests.end_to_end.viewers import curl
 

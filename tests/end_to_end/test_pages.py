@@ -40,7 +40,7 @@ def new_shell(folder: Path, more: Mapping[str, str]) -> Shell:
     programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     known = {"PATH": programs, "COLUMNS": "200", "CHECKOUT": str(ROOT)}
-    return Shell(folder, ports, known | more)
+    return Shell(folder, ports, {**known, **more})
 
 
 def serve_folder(shell: Shell) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 from edgecache.cache.frontend import FrontendEnvironment
 from edgecache.cache.outcome import FetchErrand
@@ -53,13 +54,13 @@ def site(name: str, **more: object) -> Distribution:
     )
 
 
-def deploys(play: Play, staging: bool = True, enabled: bool = True, **traffic: object) -> None:
+def deploys(play: Play, staging: bool = True, enabled: bool = True, **traffic: Any) -> None:
     """The listener serves a primary at www.test and its staging distribution."""
     policy = ContinuousDeploymentPolicy(
         id="next",
         staging_distribution="new.cloudfront.net",
         enabled=enabled,
-        **traffic,  # type: ignore[arg-type]
+        **traffic,
     )
     sites = (
         site("old", aliases=("www.test",), continuous_deployment_policy="next"),
@@ -69,7 +70,7 @@ def deploys(play: Play, staging: bool = True, enabled: bool = True, **traffic: o
     play.listener.frontend.table = compile_routes(config)
 
 
-def staged(stage: Stage, *draws: float, regional: bool = True, **traffic: object) -> Play:
+def staged(stage: Stage, *draws: float, regional: bool = True, **traffic: Any) -> Play:
     world = FrontendEnvironment(chance=Chance(*draws or (0.5,)))
     play = stage(regional=regional, world=world)
     deploys(play, **traffic)

@@ -24,7 +24,7 @@ STICKY = SessionStickiness(idle_ttl_s=300, maximum_ttl_s=900)
 
 
 def table(**traffic: Any) -> RouteTable:
-    parts = {
+    parts: dict[str, Any] = {
         "origins": (Origin(id="o", domain_name="o.test"),),
         "default_behavior": Behavior(origin="o"),
     }

@@ -32,21 +32,22 @@ STORE = store_id("one")
 
 
 def site(**members: Any) -> Config:
-    members = {"id": "E", "origins": (ORIGIN,), "default_behavior": BEHAVIOR} | members
-    return Config(distributions=(Distribution(**members),))
+    made: dict[str, Any] = {"id": "E", "origins": (ORIGIN,), "default_behavior": BEHAVIOR}
+    return Config(distributions=(Distribution(**made | members),))
 
 
 def lambdas(count: int) -> Behavior:
-    event = "viewer-request"
     named = tuple(
-        LambdaFunctionAssociation(event_type=event, function_arn=f"f:{n}") for n in range(count)
+        LambdaFunctionAssociation(event_type="viewer-request", function_arn=f"f:{n}")
+        for n in range(count)
     )
     return Behavior(origin="o", lambda_function_associations=named)
 
 
 def readers(count: int) -> tuple[FunctionConfig, ...]:
-    one = {"code": "x", "key_value_stores": (STORE,)}
-    return tuple(FunctionConfig(name=f"f{n}", **one) for n in range(count))
+    return tuple(
+        FunctionConfig(name=f"f{n}", code="x", key_value_stores=(STORE,)) for n in range(count)
+    )
 
 
 TABLE: list[tuple[str, str, Config]] = [

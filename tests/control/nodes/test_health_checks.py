@@ -196,7 +196,12 @@ def test_figures_look_at_reports_once(monkeypatch: pytest.MonkeyPatch) -> None:
     control = Control(*(replace(WEB, id=f"c{number}") for number in range(CHECKS_MAX)))
     control.hears("A", **{one.id: True for one in control.checks})
     looks, look = [], control.nodes.processes
-    monkeypatch.setattr(control.nodes, "processes", lambda: looks.append(1) or look())
+
+    def counted() -> object:
+        looks.append(1)
+        return look()
+
+    monkeypatch.setattr(control.nodes, "processes", counted)
     figures = control.statuses.figures()
     assert [*figures.values()] == [(True, 100.0)] * CHECKS_MAX
     assert len(looks) == 1

@@ -15,8 +15,9 @@ HOST = re.compile(rb"\r\nHost: ([^\r]+)", re.IGNORECASE)
 
 def test_a_staging_distribution_has_plans_of_its_own() -> None:
     """A header leads to it, which has behaviors that its primary has not."""
-    header = {"header": "aws-cf-cd-next", "value": "yes"}
-    policy = ContinuousDeploymentPolicy(id="p", staging_distribution="ENEW", **header)
+    policy = ContinuousDeploymentPolicy(
+        id="p", staging_distribution="ENEW", header="aws-cf-cd-next", value="yes"
+    )
     (old,) = config().distributions
     new = replace(old, id="ENEW", aliases=(), staging=True)
     old = replace(old, behaviors=(), continuous_deployment_policy="p")

@@ -84,7 +84,8 @@ def test_limits_tell_what_is_used(zones: Zones) -> None:
 
 
 def test_areas_are_listed_and_read(shared: Zones) -> None:
-    found, start = [], {}
+    found = []
+    start: dict[str, Any] = {}
     while True:
         page = shared.client.list_geo_locations(**start)
         found += page["GeoLocationDetailsList"]

@@ -143,19 +143,6 @@ RESOURCE_TYPES = (
         ResourceKind.RESPONSE_HEADERS_POLICY, "ResponseHeadersPolicy", "ResponseHeadersPolicies"
     ),
     ResourceType(
-        ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY,
-        "ContinuousDeploymentPolicy",
-        "ContinuousDeploymentPolicies",
-        "NoSuchContinuousDeploymentPolicy",
-        "ContinuousDeploymentPolicyAlreadyExists",
-        "ContinuousDeploymentPolicyInUse",
-        "TooManyContinuousDeploymentPolicies",
-        _uuid,
-        lambda config: config,
-        _modified,
-        _deployment_summary,
-    ),
-    ResourceType(
         ResourceKind.PUBLIC_KEY,
         "PublicKey",
         "PublicKeys",
@@ -215,6 +202,19 @@ RESOURCE_TYPES = (
         _canonical,
         _identity_summary,
         fixed=("CallerReference",),
+    ),
+    ResourceType(
+        ResourceKind.CONTINUOUS_DEPLOYMENT_POLICY,
+        "ContinuousDeploymentPolicy",
+        "ContinuousDeploymentPolicies",
+        "NoSuchContinuousDeploymentPolicy",
+        "ContinuousDeploymentPolicyAlreadyExists",
+        "ContinuousDeploymentPolicyInUse",
+        "TooManyContinuousDeploymentPolicies",
+        _uuid,
+        lambda config: config,
+        _modified,
+        _deployment_summary,
     ),
 )
 BY_KIND = {type.kind: type for type in RESOURCE_TYPES}

@@ -11,7 +11,7 @@ from edgecache.control.cloudfront.quotas import OF_KIND
 from edgecache.control.cloudfront.resource_types import RESOURCE_TYPES, ResourceType
 from tests.control.api.asking import created, refused
 from tests.control.cloudfront.desk import Desk
-from tests.control.cloudfront.test_resources import CONFIGS, Calls
+from tests.control.cloudfront.test_resources import CONFIGS, NOUNS, Calls
 
 Document = dict[str, Any]
 CACHE = CONFIGS["CachePolicy"]
@@ -26,7 +26,7 @@ def with_quotas(desk: Desk, **quotas: int) -> Any:
     return desk.client()
 
 
-@pytest.mark.parametrize("noun", RESOURCE_TYPES, ids=lambda noun: noun.name)
+@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.name)
 def test_beyond_a_number_there_are_no_more(desk: Desk, noun: ResourceType) -> None:
     calls = Calls(desk.client(), noun)
     calls.create(CONFIGS[noun.name])

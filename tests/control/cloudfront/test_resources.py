@@ -41,6 +41,7 @@ CONFIGS: dict[str, Document] = {
     },
     "CloudFrontOriginAccessIdentity": {"CallerReference": "1", "Comment": "mine"},
 }
+NOUNS = [one for one in RESOURCE_TYPES if one.name in CONFIGS]  # policies of deployment apart
 UPDATED = {"CloudFrontOriginAccessIdentity": "Comment", "OriginAccessControl": "Description"}
 
 
@@ -73,7 +74,7 @@ class Calls:
         return next(value for name, value in answer.items() if name.endswith("List"))
 
 
-@pytest.mark.parametrize("noun", RESOURCE_TYPES, ids=lambda noun: noun.name)
+@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.name)
 def test_the_life_of_one(client: Any, noun: ResourceType) -> None:
     calls = Calls(client, noun)
     before = calls.listed()["Quantity"]
@@ -107,7 +108,7 @@ def test_the_life_of_one(client: Any, noun: ResourceType) -> None:
     assert calls.listed()["Quantity"] == before
 
 
-@pytest.mark.parametrize("noun", RESOURCE_TYPES, ids=lambda noun: noun.name)
+@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.name)
 def test_what_was_written_is_in_what_is_read(client: Any, noun: ResourceType) -> None:
     made = Calls(client, noun).create(CONFIGS[noun.name])
     config = made[noun.name][noun.config]
@@ -120,7 +121,7 @@ def test_what_was_written_is_in_what_is_read(client: Any, noun: ResourceType) ->
     assert holds(config, CONFIGS[noun.name])
 
 
-@pytest.mark.parametrize("noun", RESOURCE_TYPES, ids=lambda noun: noun.name)
+@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.name)
 def test_a_name_or_reference_is_taken_once(client: Any, noun: ResourceType) -> None:
     calls = Calls(client, noun)
     first = calls.create(CONFIGS[noun.name])
@@ -171,7 +172,7 @@ def naming(noun: ResourceType, id: str) -> Document:
 
 
 @pytest.mark.parametrize(
-    "noun", [one for one in RESOURCE_TYPES if one.name != "PublicKey"], ids=lambda noun: noun.name
+    "noun", [one for one in NOUNS if one.name != "PublicKey"], ids=lambda noun: noun.name
 )
 def test_what_a_distribution_uses_stays(desk: Desk, client: Any, noun: ResourceType) -> None:
     calls = Calls(client, noun)
@@ -266,7 +267,7 @@ def test_a_canonical_user_is_named(client: Any) -> None:
 
 
 def test_a_site_may_be_created_with_all_of_it(client: Any) -> None:
-    ids = {noun.name: Calls(client, noun).create(CONFIGS[noun.name]) for noun in RESOURCE_TYPES}
+    ids = {noun.name: Calls(client, noun).create(CONFIGS[noun.name]) for noun in NOUNS}
     behavior = default(
         CachePolicyId=ids["CachePolicy"]["CachePolicy"]["Id"],
         OriginRequestPolicyId=ids["OriginRequestPolicy"]["OriginRequestPolicy"]["Id"],

@@ -187,15 +187,15 @@ class ViewerFrontend:
 
         `waited`: facts that are known by now, if ever. `draw`: what chance has said before.
         """
-        routed = self._located(request, now, draw)
+        chance = self._world.chance if draw is None else partial(float, draw)
+        routed = locate(request, self.table, self._world.place_of, chance, now)
         if routed is None:
-            unserved = self.table.unavailable_site(request.host)
-            return UNKNOWN_HOST if unserved is None else UNAVAILABLE
+            return (
+                UNKNOWN_HOST if self.table.unavailable_site(request.host) is None else UNAVAILABLE
+            )
         route = routed.route
-        if request.path.startswith(CHALLENGE_PATH):
-            answered = self._challenged(request, waited)
-            if answered is not None:
-                return answered
+        if request.path.startswith(CHALLENGE_PATH) and (told := self._challenged(request, waited)):
+            return told
         if request.path == b"*":
             return options_of_site(request, routed.site.behaviors[-1][1])
         if routed.ambiguous:
@@ -230,11 +230,6 @@ class ViewerFrontend:
         if isinstance(conclusion, Errand) and route.distribution.custom_error_responses:
             return replace(conclusion, received=routed.received)  # of which that for a page is made
         return conclusion
-
-    def _located(self, request: Request, now: float, draw: float | None) -> RoutedRequest | None:
-        """Where it goes; which of two distributions serves it, chance says once."""
-        chance = self._world.chance if draw is None else partial(float, draw)
-        return locate(request, self.table, self._world.place_of, chance, now)
 
     def _limited(
         self, request: Request, route: Route, now: float, waited: Waited

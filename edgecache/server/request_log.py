@@ -242,7 +242,7 @@ class RequestLog:
             outcome.bytes_out,
             client[0],
             summary.method,
-            _served_name(summary, outcome),
+            summary.site if (r := outcome.route) is None or r.side is None else _served_name(r),
             summary.stem,
             outcome.status,
             summary.referer,
@@ -299,11 +299,8 @@ class RequestLog:
         )
 
 
-def _served_name(summary: RequestSummary, outcome: RequestOutcome) -> str:
+def _served_name(route: Route) -> str:
     """The name of the distribution that served a request: a staging one is not its host's."""
-    route = outcome.route
-    if route is None or route.side is None:
-        return summary.site
     return route.distribution.domain_name or route.distribution.id
 
 

@@ -17,6 +17,8 @@ from tests.server.http1.test_head_cache_peer import Ask, warmed
 from tests.world.functions import associated
 from tests.world.http2_browser import Http2Browser
 from tests.world.play import Play, Scene
+from tests.world.transcripts import DATE, config, get, response
+from tests.world.wired import WiredEdge
 
 PACKAGE = str(Path(edgecache.__file__).parent)
 HEAD = "GET {} HTTP/1.1\r\nHost: site.test\r\nUser-Agent: x\r\nAccept: */*\r\n\r\n"
@@ -91,15 +93,25 @@ ROUTED = -10  # what of the viewer bears on a route is known when it is compiled
 NAMES = -3  # names of fields are made anew: to ask whether they may be remembered costs more
 RECORD = 2  # when an origin was asked, and what it answered when
 APART = 1  # an outcome is sent apart from what a function answers instead of it
+SIDES = 2  # which of two distributions serves a request
+SESSION = 1  # and what a hit, apart from its repetitions, tells of that
 PLANS = 2  # where a planned miss is handed over to, or ends as another does
 TABLE: list[tuple[Callable[[Play, Counted], None], bool, int]] = [
     (hit_remembered, False, 5),
     (hit_remembered, True, 5),
-    (hit_of_the_first_time, False, 195 + HEADS + OUTGOING + SHARING + NAMES + ROUTED),
-    (hit_of_the_first_time, True, 195 + HEADS + OUTGOING + SHARING + NAMES + ROUTED),
+    (
+        hit_of_the_first_time,
+        False,
+        195 + HEADS + OUTGOING + SHARING + NAMES + ROUTED + SIDES + SESSION,
+    ),
+    (
+        hit_of_the_first_time,
+        True,
+        195 + HEADS + OUTGOING + SHARING + NAMES + ROUTED + SIDES + SESSION,
+    ),
     # each of them as above, but for what is remembered of the first
-    (hits_of_one_read, False, 1_244 + 140 + 10 * (NAMES + ROUTED)),
-    (hits_of_one_read, True, 1_244 + 140 + 10 * (NAMES + ROUTED)),
+    (hits_of_one_read, False, 1_244 + 140 + 10 * (NAMES + ROUTED + SIDES)),
+    (hits_of_one_read, True, 1_244 + 140 + 10 * (NAMES + ROUTED + SIDES)),
     (miss, False, 249 + HEADS + OUTGOING + ACCOUNT + JUDGED + NAMES - 4 + RECORD + APART + PLANS),
     # the nearer tier has no origin's answer to judge
     (miss, True, 399 + 79 + 2 * NAMES - 4 + RECORD + PLANS),
@@ -192,7 +204,7 @@ def test_a_hit_of_http2_of_the_first_time_costs_no_more_calls() -> None:
     finally:
         play.close()
     tell(f"hit by HTTP/2, of the first time and by its head: {calls} calls")
-    assert calls[0] <= 270
+    assert calls[0] <= 270 + SIDES + SESSION
     assert calls[1] <= 55
 
 
@@ -223,3 +235,37 @@ def test_a_hit_that_functions_have_seen_costs_no_more_calls(
         play.close()
     tell(f"hit_remembered behind {sum(map(bool, codes))} functions: {counted.calls} calls")
     assert 0 < counted.calls <= calls_max
+
+
+class CountedProduct(Counted):
+    """Counts no calls of what stands for network and time."""
+
+    def _seen(self, frame: FrameType, event: str, argument: object) -> None:
+        if TESTING not in frame.f_code.co_filename:
+            super()._seen(frame, event, argument)
+
+
+TESTING = f"{PACKAGE}/testing/"
+
+
+@pytest.mark.parametrize(
+    ("cache", "peered", "calls_max"),
+    [
+        (b"max-age=60", False, 113),  # 326 by the general path, over the same wire
+        (b"no-store", False, 86),  # 283
+        (b"max-age=60", True, 230),  # 651, of both tiers
+    ],
+)
+def test_a_planned_miss_costs_no_more_calls(*, cache: bytes, peered: bool, calls_max: int) -> None:
+    reply = response(b"Cache-Control: " + cache, b'ETag: "e"', b"Last-Modified: " + DATE)
+    edge = WiredEdge(config(), lambda _: [reply], peered=peered)
+    viewer = edge.viewer()
+    for number in range(8):
+        edge.sends(viewer, get(f"/{number}"))
+    counted = CountedProduct()
+    with counted:
+        edge.sends(viewer, get("/last"))
+    tell(f"miss by a plan, {cache.decode()}, {1 + peered} tiers: {counted.calls} calls")
+    assert 0 < counted.calls <= calls_max
+    edge.inside(viewer.transport.close)
+    edge.close()

@@ -28,6 +28,7 @@ from edgecache.rules.routing import compile_routes
 from edgecache.runtime.memory_tuning import GcTuning
 from edgecache.server.http1.connection import ViewerConnection
 from edgecache.server.http1.head_cache import HeadCache
+from edgecache.server.http1.miss_plans_peer import plan_misses
 from edgecache.server.listener import Listener
 from edgecache.server.request_log import RequestLog
 from edgecache.server.request_tracing import RequestIds
@@ -154,6 +155,7 @@ class Running:
             config.brand,
             HeadCache(),
         )
+        plan_misses(listener, wanted=True)
         role = REGIONAL if inner else "edge"
         node = Node(process.name, role, "", 1, listener, log, LogOutputs(()), self._bus(config))
         node.log_thread = partial(process.run_in_executor, None)  # one of real time tells no story

@@ -6,14 +6,20 @@ Completed everywhere and nothing older is given.
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import boto3
 import httpx
 import pytest
+from botocore.config import Config
 
+from edgecache.control.cloudfront.authentication import access_keys
+from tests.control.cloudfront.desk import OPTIMIZED
 from tests.end_to_end import former
 from tests.end_to_end.installation import PLAYED, Installation, Ports
 from tests.end_to_end.processes import Running, free_ports, listens, wait_for
@@ -23,6 +29,7 @@ from tests.end_to_end.viewers import Answer, curl
 CONFIG = """
 [control]
 listen = "127.0.0.1:{control}"
+allow_private_origins = true
 
 [regional]
 memory_bytes = "128 MiB"
@@ -92,6 +99,55 @@ class Fleet:
 
         wait_for(f"a hit: {step}", hit)
 
+    def distributes(self, client: Any) -> None:
+        """What is made and changed over the API is served: which is one entry of the log each."""
+        origin = {
+            "Id": "played",
+            "DomainName": "127.0.0.1",
+            "CustomOriginConfig": {
+                "HTTPPort": self.installation.ports.played,
+                "HTTPSPort": 443,
+                "OriginProtocolPolicy": "http-only",
+            },
+        }
+        config = {
+            "CallerReference": "made",
+            "Comment": "",
+            "Enabled": True,
+            "Origins": {"Quantity": 1, "Items": [origin]},
+            "DefaultCacheBehavior": {
+                "TargetOriginId": "played",
+                "ViewerProtocolPolicy": "allow-all",
+                "CachePolicyId": OPTIMIZED,
+            },
+            "Aliases": {"Quantity": 1, "Items": ["made.test"]},
+        }
+        made = client.create_distribution(DistributionConfig=config)
+        wait_for("it is served", lambda: self._status("made.test") == 200)
+        changed = made["Distribution"]["DistributionConfig"]
+        changed["Aliases"] = {"Quantity": 1, "Items": ["other.test"]}
+        id, etag = made["Distribution"]["Id"], made["ETag"]
+        client.update_distribution(Id=id, IfMatch=etag, DistributionConfig=changed)
+        wait_for("it has another name", lambda: self._status("other.test") == 200)
+        assert self._status("made.test") != 200
+
+    def _status(self, host: str) -> int:
+        port = self.installation.ports.lhr
+        return curl(f"http://127.0.0.1:{port}/page", "-H", f"Host: {host}").status
+
+    def client(self) -> Any:
+        """boto3's, with the access key of this installation's operator."""
+        operators = json.loads((self.installation.state / "operators.json").read_text())
+        key = access_keys(operators["operator"])[-1]
+        return boto3.client(
+            "cloudfront",
+            endpoint_url=f"http://127.0.0.1:{self.installation.ports.control}",
+            region_name="eu-west-1",
+            aws_access_key_id=key.access_key_id,
+            aws_secret_access_key=key.secret_access_key,
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
     def _invalidated(self, step: str) -> bool:
         """Whether the regional cache was asked: an edge goes around one that was away just now."""
         self.version += 1
@@ -128,6 +184,8 @@ def test_roles_of_two_releases_work_together(fleet: Fleet) -> None:
     for role in ("edge", "regional"):
         fleet.replace(role, by_former=True)
         fleet.works(f"{role} of the former release again")
+        if role == "edge":
+            fleet.distributes(fleet.client())
     for running in fleet.roles.values():
         assert "is not followed" not in running.stderr
         assert "Traceback" not in running.stderr

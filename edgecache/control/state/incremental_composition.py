@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from edgecache.cluster.configuration_change import ConfigurationChange
 from edgecache.config.aws.document import DocumentError
+from edgecache.config.functions import FunctionConfig
 from edgecache.config.model import Config, Distribution, Release
 from edgecache.config.refused_distributions import names_of
 from edgecache.control.state.compose import (
@@ -66,21 +67,22 @@ class CompositionStep:
     put: tuple[Distribution, ...]  # as merged
     published: tuple[Distribution, ...]  # the same, as published
     gone: tuple[Distribution, ...]  # those that were deleted or replaced, as merged
-    former: Config  # as it was published before
+    places: tuple[int, ...]  # of `published`, among all
+    former: tuple[Distribution, ...]  # `gone` as they were published
+    functions_before: tuple[FunctionConfig, ...]
 
     def change(self, base: int) -> ConfigurationChange | None:
         """What nodes on generation `base`, the one before, are told; None: nothing."""
-        now = self.composition.config
-        places = {one.id: place for place, one in enumerate(now.distributions)}
-        ids = {one.id for one in self.gone}
-        before = {one.id: one for one in self.former.distributions if one.id in ids}
-        same = {one.id for one in self.published if before.get(one.id) == one}
-        functions = None if now.functions == self.former.functions else now.functions
-        put = tuple((places[one.id], one) for one in self.published if one.id not in same)
+        functions = self.composition.config.functions
+        now = {one.id: one for one in self.published}
+        same = {one.id for one in self.former if now.get(one.id) == one}
+        pairs = zip(self.places, self.published, strict=True)
+        put = [(place, one) for place, one in pairs if one.id not in same]
         gone = tuple(one.id for one in self.gone if one.id not in same)
-        if not put and not gone and functions is None:
+        told = None if functions == self.functions_before else functions
+        if not put and not gone and told is None:
             return None
-        return ConfigurationChange(base, gone, put, functions)
+        return ConfigurationChange(base, gone, tuple(put), told)
 
 
 @dataclass(slots=True)
@@ -215,12 +217,14 @@ def _stepped(
     """None where there would be too many, or none: that is for the checks of all to judge."""
     before, merged = index.composition.config, index.merged
     sites, shown = [*merged.distributions], [*before.distributions]
-    ids = [*index.ids]
+    ids, former, places = [*index.ids], [], []
     for one in gone:
         at = bisect_left(ids, one.id)
-        del ids[at], sites[index.first + at], shown[index.first + at]
+        former.append(shown.pop(index.first + at))
+        del ids[at], sites[index.first + at]
     for one, as_published in zip(put, published, strict=True):
         at = bisect_left(ids, one.id)
+        places.append(index.first + at)  # no later one stands before it: `put` is in order
         ids.insert(at, one.id)
         sites.insert(index.first + at, one)
         shown.insert(index.first + at, as_published)
@@ -234,5 +238,12 @@ def _stepped(
     config = replace(before, distributions=tuple(shown), functions=functions)
     composition = Composition(config, (), index.composition.policies)
     return CompositionStep(
-        composition, replace(merged, distributions=tuple(sites)), put, published, gone, before
+        composition,
+        replace(merged, distributions=tuple(sites)),
+        put,
+        published,
+        gone,
+        tuple(places),
+        tuple(former),
+        before.functions,
     )

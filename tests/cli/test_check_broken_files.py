@@ -155,7 +155,7 @@ def told(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | bytes) 
         (
             located('certificate_file = "a.pem"'),
             ["edgecache.toml:8:1: locations[0].certificate_file: unknown key: certificate_file"
-             " belongs to [control] or [distributions.viewer_certificate]"],
+             " belongs to [control] or [dns] and others"],
         ),
         (
             behavior("DefaultTTL = 60"),

@@ -1,4 +1,7 @@
-"""Builds the site and looks it through: `python -m tests.site`; exit code 1: something is wrong."""
+"""Builds the site and looks it through: `python -m tests.site`; exit code 1: something is wrong.
+
+With `--external` it prints the links to other hosts afterwards, for who can ask them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import venv
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.site.pages import SITE, foreign_requests, lost_links
+from tests.site.pages import SITE, external_links, foreign_requests, lost_links
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements-site.lock"
@@ -41,4 +44,6 @@ if __name__ == "__main__":
     found = [*problems()]
     pages = len([*SITE.rglob("*.html")])
     print("\n".join(found) or f"{SITE}: {pages} pages, no dead link, nothing from elsewhere")
+    if "--external" in sys.argv:
+        print("\n".join(external_links(SITE)))
     sys.exit(bool(found))

@@ -55,6 +55,17 @@ def lost_links(site: Path) -> Iterator[str]:
                 yield f"{page.relative_to(site)}: {link} has no such anchor"
 
 
+def external_links(site: Path) -> Iterator[str]:
+    """Links to other hosts, each with the first page that has it; nobody is asked."""
+    pages_by_link: dict[str, str] = {}
+    for page, parser in parsed(site).items():
+        for link in parser.links:
+            if urlsplit(link).netloc:
+                pages_by_link.setdefault(link, str(page.relative_to(site)))
+    for link, first in sorted(pages_by_link.items()):
+        yield f"{link} ({first})"
+
+
 def _has(page: PageParser, anchor: str) -> bool:
     return not anchor or anchor in page.anchors
 

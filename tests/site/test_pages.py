@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from tests.site.links import on_page_markdown
-from tests.site.pages import foreign_requests, lost_links
+from tests.site.pages import external_links, foreign_requests, lost_links
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,6 +25,12 @@ def test_dead_links_and_anchors_are_found(tmp_path: Path) -> None:
         "a.html: b/ is not there",
         "a.html: #me has no such anchor",
     ]
+
+
+def test_links_to_other_hosts_are_told_once(tmp_path: Path) -> None:
+    write(tmp_path, "a.html", '<a href="https://b.test/x">1</a><a href="c.html">2</a>')
+    write(tmp_path, "c.html", '<a href="https://b.test/x">3</a><a href="http://a.test">4</a>')
+    assert [*external_links(tmp_path)] == ["http://a.test (c.html)", "https://b.test/x (a.html)"]
 
 
 def test_what_is_fetched_from_elsewhere_is_found(tmp_path: Path) -> None:

@@ -17,8 +17,7 @@ from tests.reference.aws_names import SHAPES, aws_name
         (
             Location,
             "certificate_file",
-            "unknown key: certificate_file belongs to [control]"
-            " or [distributions.viewer_certificate]",
+            "unknown key: certificate_file belongs to [control] or [dns] and others",
         ),
         (Location, "aliases", "unknown key: aliases belongs to [[distributions]]"),
         (Location, "lisen", 'unknown key (did you mean "listen"?)'),
@@ -26,14 +25,12 @@ from tests.reference.aws_names import SHAPES, aws_name
         (
             Location,
             "certificate",
-            "unknown key: certificate_file belongs to [control]"
-            " or [distributions.viewer_certificate]",
+            "unknown key: certificate_file belongs to [control] or [dns] and others",
         ),
         (
             Location,
             "certificate_fil",
-            "unknown key (did you mean certificate_file of [control]"
-            " or [distributions.viewer_certificate]?)",
+            "unknown key (did you mean certificate_file of [control] or [dns] and others?)",
         ),
         (
             Config,

@@ -21,7 +21,7 @@ _SCRIPT = """
 import {
   CloudFrontClient, CreateDistributionCommand, CreateInvalidationCommand,
   DeleteDistributionCommand, GetDistributionConfigCommand, GetInvalidationCommand,
-  GetMonitoringSubscriptionCommand, UpdateDistributionCommand, waitUntilDistributionDeployed,
+  GetFieldLevelEncryptionCommand, UpdateDistributionCommand, waitUntilDistributionDeployed,
   waitUntilInvalidationCompleted,
 } from "@aws-sdk/client-cloudfront";
 import {readFileSync} from "node:fs";
@@ -52,7 +52,7 @@ const invalidated = await send(
 told.paths = invalidated.Invalidation.InvalidationBatch.Paths.Items;
 told.completed = (await waitUntilInvalidationCompleted(
   wait, {DistributionId: Id, Id: invalidated.Invalidation.Id})).state;
-try { await send(new GetMonitoringSubscriptionCommand({DistributionId: Id})); } catch (error) {
+try { await send(new GetFieldLevelEncryptionCommand({Id: "C1"})); } catch (error) {
   told.unsupported = [error.name, error.$metadata.httpStatusCode];
 }
 await waitUntilDistributionDeployed(wait, {Id});

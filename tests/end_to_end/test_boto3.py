@@ -224,8 +224,7 @@ def test_awss_command_line(place: Place, client: Any, tmp_path: Path) -> None:
     deployed(client, id)
     cli("delete-distribution", "--id", id, "--if-match", etag)
     assert "NoSuchDistribution" in cli("get-distribution", "--id", id, works=False)
-    subscription = ("get-monitoring-subscription", "--distribution-id", id)
-    assert "NotImplemented" in cli(*subscription, works=False)
+    assert "NotImplemented" in cli("get-field-level-encryption", "--id", "C1", works=False)
 
 
 @pytest.mark.long

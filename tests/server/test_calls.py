@@ -93,8 +93,6 @@ ROUTED = -10  # what of the viewer bears on a route is known when it is compiled
 NAMES = -3  # names of fields are made anew: to ask whether they may be remembered costs more
 RECORD = 2  # when an origin was asked, and what it answered when
 APART = 1  # an outcome is sent apart from what a function answers instead of it
-SIDES = 2  # which of two distributions serves a request
-SESSION = 1  # and what a hit, apart from its repetitions, tells of that
 PLANS = 2  # where a planned miss is handed over to, or ends as another does
 TABLE: list[tuple[Callable[[Play, Counted], None], bool, int]] = [
     (hit_remembered, False, 5),
@@ -102,16 +100,16 @@ TABLE: list[tuple[Callable[[Play, Counted], None], bool, int]] = [
     (
         hit_of_the_first_time,
         False,
-        195 + HEADS + OUTGOING + SHARING + NAMES + ROUTED + SIDES + SESSION,
+        195 + HEADS + OUTGOING + SHARING + NAMES + ROUTED,
     ),
     (
         hit_of_the_first_time,
         True,
-        195 + HEADS + OUTGOING + SHARING + NAMES + ROUTED + SIDES + SESSION,
+        195 + HEADS + OUTGOING + SHARING + NAMES + ROUTED,
     ),
     # each of them as above, but for what is remembered of the first
-    (hits_of_one_read, False, 1_244 + 140 + 10 * (NAMES + ROUTED + SIDES)),
-    (hits_of_one_read, True, 1_244 + 140 + 10 * (NAMES + ROUTED + SIDES)),
+    (hits_of_one_read, False, 1_244 + 140 + 10 * (NAMES + ROUTED)),
+    (hits_of_one_read, True, 1_244 + 140 + 10 * (NAMES + ROUTED)),
     (miss, False, 249 + HEADS + OUTGOING + ACCOUNT + JUDGED + NAMES - 4 + RECORD + APART + PLANS),
     # the nearer tier has no origin's answer to judge
     (miss, True, 399 + 79 + 2 * NAMES - 4 + RECORD + PLANS),
@@ -204,7 +202,7 @@ def test_a_hit_of_http2_of_the_first_time_costs_no_more_calls() -> None:
     finally:
         play.close()
     tell(f"hit by HTTP/2, of the first time and by its head: {calls} calls")
-    assert calls[0] <= 270 + SIDES + SESSION
+    assert calls[0] <= 270
     assert calls[1] <= 55
 
 

@@ -13,7 +13,7 @@ from tests.end_to_end.installation import Installation, make_installation
 from tests.end_to_end.processes import listens
 
 SCHEMATHESIS = "4.32.5"
-EXAMPLES = 12  # of each operation; the rest of its time it walks the edges of each parameter
+EXAMPLES = 6  # of each operation; the rest of its time it walks the edges of each parameter
 RUN_S_MAX = 120
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,"
 CHECKS += "response_schema_conformance"

@@ -19,7 +19,7 @@ from tests.simulation.register import Tally
 from tests.simulation.scenario import GETS, play
 
 ROOT = Path(__file__).resolve().parents[2]
-STORIES = 50
+STORIES = 30  # `simulation-long` goes on from there
 AT_ONCE = 5  # stories of one test, so that workers may share them
 MISSED = {  # a guard that is missed, by the stories from this seed on
     "a hit compares its entry's mark": 0,

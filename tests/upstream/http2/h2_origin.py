@@ -28,6 +28,7 @@ POST_HEAD = (
 SHORT = Timeouts(connect_s=0.3, response_s=0.1, read_s=0.1)
 GET = WireRequest(b"GET", HEAD)
 OK = [(":status", "200"), ("x-a", "b")]
+PLAY_S_MAX = 10  # a play takes milliseconds; what waits for ever without its guard ends then
 
 
 class MemoryTransport(asyncio.Transport):
@@ -143,7 +144,8 @@ def played(main: Callable[[PlayedOrigin, Pool], Coroutine[None, None, None]], **
         origin = PlayedOrigin(**how)
         pool = Pool(origin.connect, lambda: 1_000.0, PoolLimits(HeadLimits(), waiting_max=4))
         try:
-            await main(origin, pool)
+            async with asyncio.timeout(PLAY_S_MAX):
+                await main(origin, pool)
         finally:
             pool.close()
             await turns()

@@ -56,7 +56,7 @@ def test_the_image_speaks_every_protocol_and_runs_functions() -> None:
     """What a configuration may ask of an edge or of control, but for certificates by ACME."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     known = project["project"]["optional-dependencies"].keys()
-    assert {*extras()} == known - {"acme", "bench", "containers", "dev", "docs", "testing"}
+    assert {*extras()} == known - {"acme", "bench", "chart", "containers", "dev", "docs", "testing"}
 
 
 def test_what_the_image_installs_and_is_built_by_is_pinned_by_hashes() -> None:

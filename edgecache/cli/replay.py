@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from msgspec.structs import replace
 
+from edgecache.cli import replay_chart
 from edgecache.cli.options import (
     DEFAULT_CONFIG,
     AsJson,
@@ -44,6 +45,9 @@ Ttl = Annotated[
     ),
 ]
 Host = Annotated[str, typer.Option(help="Whose requests they are where a log does not say.")]
+ChartFile = Annotated[
+    Path | None, typer.Option(help="Draw hit ratios there and here: a .png or .svg (matplotlib).")
+]
 OneLocation = Annotated[
     bool, typer.Option("--one-location", help="One store for all locations of the log.")
 ]
@@ -59,6 +63,7 @@ def replay(
     ttl: Ttl = None,
     host: Host = "",
     one_location: OneLocation = False,
+    chart: ChartFile = None,
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
@@ -70,6 +75,8 @@ def replay(
     from edgecache.control.replay.logged_requests import LogFiles
     from edgecache.control.replay.simulation import Replay, ReplaySettings
 
+    if chart is not None and (why := replay_chart.refused(chart)):
+        refuse([f"--chart: {why}"])
     with_file = config != DEFAULT_CONFIG or config.exists()
     wanted = load_config(config) if with_file else _any_site()
     wanted = _with_policy(wanted, policy, ttl)
@@ -84,6 +91,15 @@ def replay(
     except (OSError, EOFError) as error:
         fail(f"a log cannot be read: {error}")
     _print(run.result, files, as_json=as_json)
+    if chart is not None:
+        _draw(run.result, files, chart)
+
+
+def _draw(result: ReplayResult, files: LogFiles, file: Path) -> None:
+    try:
+        replay_chart.draw(_document(result, files, []), file)
+    except replay_chart.NoChartError as error:
+        fail(str(error))
 
 
 def _watch(steps: Any, size_bytes: int) -> None:

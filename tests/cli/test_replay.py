@@ -49,6 +49,8 @@ def test_another_policy_and_ttl(log: str) -> None:
         (["access.log", "--memory", "much"], "--memory: much"),
         (["access.log", "--policy", "nowhere.toml"], "nowhere.toml"),
         (["access.log", "--policy", "bad.toml"], "ttl_s_defalt"),
+        (["access.log", "--chart", "a.pdf"], "--chart: a.pdf: a chart is written as .png or .svg"),
+        (["access.log", "--chart", "none/a.png"], "--chart: none/a.png: there is no folder"),
     ],
 )
 def test_what_is_refused(log: str, words: list[str], said: str) -> None:

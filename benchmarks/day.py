@@ -2,16 +2,18 @@
 
 edgecache, nginx and Varnish are asked the same requests in the same order (see day_trace.py), each
 alone, with the same room for objects. Told: hit ratios as the origin counts them, CPU for each
-request, and memory; nothing is judged but whether answers are right, of which one in a hundred is
-compared byte by byte.
+request, and the most memory; nothing is judged but whether answers are right, of which one in a
+hundred is compared byte by byte.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import sys
+import threading
 import time
 from array import array
 from pathlib import Path
@@ -22,7 +24,7 @@ from rich.table import Table
 
 from benchmarks.day_trace import CLASSES, SIZES, asked_bytes, day_trace, footprint_bytes, target
 from benchmarks.mixes import PLAIN, Mix
-from benchmarks.processes import BenchmarkError
+from benchmarks.processes import BenchmarkError, Server
 from benchmarks.results import commit, machine
 from benchmarks.stage import ONE_TIER, Stage, installed, staged
 from benchmarks.viewer import Checking, Viewer
@@ -33,6 +35,7 @@ SERVERS = ("edgecache", "nginx", "varnish")
 COUNT, SHARE = 1_000_000, 0.05
 CHECKED_PER_S, CHECKED_TARGETS = 150.0, 10_000
 REQUESTS_PER_S_LEAST = 500  # slower than that, the run ends
+LOOK_S = 0.25
 LOG_S = 2.0  # in which the origin has written its log
 
 
@@ -87,13 +90,13 @@ def _measured(
     log = stage.folder / "origin.sizes"
     before = server.cpu_s()
     seconds_max = len(trace) // REQUESTS_PER_S_LEAST + 60
-    with Checking(Viewer(name, server.port), Mix([*bodies], bodies), CHECKED_PER_S) as checking:
+    checking = Checking(Viewer(name, server.port), Mix([*bodies], bodies), CHECKED_PER_S)
+    with checking, Watched(server, stage.folder) as watched:
         url = f"http://127.0.0.1:{server.port}"
         load = run_script(HERE / "lua" / "trace.lua", url, (str(file), PLAIN), seconds_max)
     if load.requests < len(trace):
         raise BenchmarkError(f"{name}: {load.requests} of {len(trace)} were answered")
     cpu_s = server.cpu_s() - before
-    rss = server.rss_bytes() + _bytes_of(stage.folder / f"{name}_cache")
     time.sleep(LOG_S)
     missed = [int(line) for line in log.read_text().split()]
     answers = load.requests + checking.checked
@@ -102,16 +105,42 @@ def _measured(
         "cpu_us_per_request": round(cpu_s / answers * 1e6, 1),
         "hit_ratio": round(1 - len(missed) / answers, 4),
         "hit_ratio_bytes": round(1 - sum(missed) / load.bytes, 4),
-        "memory_mib": round(rss / 1_048_576),
+        "memory_mib": round(watched.most / 1_048_576),
         "p50_ms": load.p50_ms,
         "p99_ms": load.p99_ms,
         "checked": checking.checked,
     }
 
 
-def _bytes_of(folder: Path) -> int:
-    """What files in memory take: nginx's cache."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+class Watched:
+    """The most memory a server takes during a load, with files it keeps in memory: nginx's."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.most = 0
+        self._server = server
+        self._folder = folder
+        self._beside = self._kept()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Watched:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(LOOK_S):
+            kept = self._kept() - self._beside
+            self.most = max(self.most, self._server.rss_bytes() + kept)
+
+    def _kept(self) -> int:
+        """Bytes of the file system but of logs and the like, which lie in the folder itself."""
+        told = os.statvfs(self._folder)
+        logs = sum(file.stat().st_size for file in self._folder.iterdir() if file.is_file())
+        return (told.f_blocks - told.f_bfree) * told.f_frsize - logs
 
 
 def _body(number: int) -> bytes:

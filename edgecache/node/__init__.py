@@ -18,7 +18,7 @@
 `secret_watch` secrets of this process, read from its own files again when they change;
 `rule_files` what rules need of files (IP sets, htpasswd), read again when they change;
 `key_values` the key value stores that this node's functions read, followed by the log;
-`key_value_files` the same on its disk, for a start without control;
+`key_value_files` the same on its disk, for a start without control, by `versioned_files`;
 `control_purger` hands viewers' PURGE to control, with their own token;
 `password_checks` whether passwords are right, in a thread of its own;
 `certificate_watch` certificates of a worker and of control, read again when their files change,

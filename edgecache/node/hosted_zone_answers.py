@@ -21,8 +21,7 @@ from edgecache.config.zone_records import DnsExtraMissingError, rdata_wire
 from edgecache.dns.cdn_zone import location_groups
 from edgecache.dns.user_zone import ReadValue, ZoneContext, user_zone
 from edgecache.dns.zone import DnsZone
-from edgecache.node.hosted_zone_files import HostedZoneFiles
-from edgecache.node.hosted_zones import Ask, HeldZone, HostedZoneFollower
+from edgecache.node.hosted_zones import Ask, HeldZone, HostedZoneFiles, HostedZoneFollower
 from edgecache.node.log_follower import EntryNotAppliedError
 
 AWAY_S = 30.0  # half of how long a restarted control tells that a zone is gone (CHANGES_KEPT_S)

@@ -6,7 +6,9 @@ cannot be had now is asked for again (see `LogFollower`), and answered as it was
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -25,7 +27,10 @@ from edgecache.cluster.dns_zones import (
 from edgecache.cluster.log_entries import LogEntry, read_body
 from edgecache.config.dns import DnsRecord
 from edgecache.config.zone_records import rdata_wire
+from edgecache.node.digested_file import read_digested
+from edgecache.node.last_configuration import LastConfigurationError
 from edgecache.node.log_follower import EntryNotAppliedError
+from edgecache.node.versioned_files import VersionedFiles
 
 T = TypeVar("T")
 VALUES_MIN = 1_000  # that are known of any zone
@@ -166,3 +171,31 @@ def _read(content: bytes, kind: type[T], what: str) -> T:
         return msgspec.json.decode(content, type=kind)
     except msgspec.DecodeError as error:
         raise EntryNotAppliedError(f"{what}: {error}") from None
+
+
+class HostedZoneFiles(VersionedFiles[HeldZone]):
+    """The zones of one process on its disk: what it answers by without control."""
+
+    kind = "zone"
+    id_form = re.compile(r"Z[A-Z0-9]{1,31}")
+    logger = logging.getLogger("edgecache.dns")
+
+    def version(self, held: HeldZone) -> int:
+        return held.version
+
+    def content(self, _id: str, held: HeldZone) -> DnsZoneContent:
+        return held.content
+
+    def read(self) -> Iterator[DnsZoneContent]:
+        """Those that are kept and can be used; the log says why others cannot."""
+        for id in self.kept_ids():
+            path = self.file(id)
+            try:
+                yield msgspec.json.decode(read_digested(path), type=DnsZoneContent)
+            except OSError as error:
+                self.logger.error("%s: not read: %s", path, error.strerror or error)
+            except msgspec.DecodeError:
+                damaged = LastConfigurationError(path, "damaged")
+                self.logger.error("%s; it is not answered until then", damaged)
+            except LastConfigurationError as error:
+                self.logger.error("%s; it is not answered until then", error)

@@ -36,7 +36,7 @@ from edgecache.node.dns_listener import DnsListener, sweep_for_good
 from edgecache.node.dns_zones import zones_of
 from edgecache.node.followed_configuration import configuration_text, read_configuration
 from edgecache.node.hosted_zone_answers import HostedZoneAnswers
-from edgecache.node.hosted_zone_files import HostedZoneFiles
+from edgecache.node.hosted_zones import HostedZoneFiles
 from edgecache.node.last_configuration import (
     LastConfiguration,
     LastConfigurationFile,

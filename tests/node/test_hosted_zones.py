@@ -15,8 +15,7 @@ from msgspec.structs import replace
 from edgecache.cluster.dns_zones import DnsZoneChange, DnsZoneContent, DnsZoneIndex
 from edgecache.cluster.log_entries import LogEntry, LogEntryKind
 from edgecache.config.dns import DnsRecord
-from edgecache.node.hosted_zone_files import HostedZoneFiles
-from edgecache.node.hosted_zones import HeldZone, HostedZoneFollower
+from edgecache.node.hosted_zones import HeldZone, HostedZoneFiles, HostedZoneFollower
 from edgecache.node.log_follower import EntryNotAppliedError
 
 WWW = DnsRecord(name="www.a.test.", type="A", values=("192.0.2.1",))

@@ -54,27 +54,14 @@ class ApiEndpoint:
 
     async def answer(self, request: Request) -> Response:
         id = str(uuid.UUID(bytes=self.random(16), version=4))
-        try:
-            operation, values, unsupported = await self._run_operation(request)
-            written = write_answer(operation, values)
-            response = Response(written.body, operation.status, written.headers)
-            if unsupported:
-                response.headers[UNSUPPORTED] = ", ".join(dict.fromkeys(unsupported))
-        except ApiError as fault:
-            response = error_response(fault, id)
-        except StateBusyError:
-            response = error_response(ApiError("ServiceUnavailable", BUSY), id)
-            response.headers["retry-after"] = RETRY_AFTER
-        except ClientDisconnect:
-            response = Response()  # nobody reads it
-        except Exception:
-            logger.exception("request %s failed", id)
-            response = error_response(
-                ApiError("InternalFailure", "An unknown error has occurred."), id
-            )
-        response.headers["x-amzn-requestid"] = id
-        if response.body:
-            response.headers.setdefault("content-type", XML)
+        return await answered(id, partial(self._answer, request), error_response)
+
+    async def _answer(self, request: Request) -> Response:
+        operation, values, unsupported = await self._run_operation(request)
+        written = write_answer(operation, values)
+        response = Response(written.body, operation.status, written.headers)
+        if unsupported:
+            response.headers[UNSUPPORTED] = ", ".join(dict.fromkeys(unsupported))
         return response
 
     async def _run_operation(self, request: Request) -> tuple[Operation, dict[str, Any], list[str]]:
@@ -115,6 +102,31 @@ class ApiEndpoint:
             if await self.services.run(partial(action.is_done, call)):
                 return
             await self.pause(EVERYWHERE_S_MAX / EVERYWHERE_POLLS)
+
+
+async def answered(
+    id: str, run: Callable[[], Awaitable[Response]], refused: Callable[[ApiError, str], Response]
+) -> Response:
+    """The answer to the request `id`: what `run` gives, or what `refused` makes of its fault.
+
+    Whatever goes wrong is told in the form of the API; of a fault of ours, that there was one.
+    """
+    try:
+        response = await run()
+    except ApiError as fault:
+        response = refused(fault, id)
+    except StateBusyError:
+        response = refused(ApiError("ServiceUnavailable", BUSY), id)
+        response.headers["retry-after"] = RETRY_AFTER
+    except ClientDisconnect:
+        response = Response()  # nobody reads it
+    except Exception:
+        logger.exception("request %s failed", id)
+        response = refused(ApiError("InternalFailure", "An unknown error has occurred."), id)
+    response.headers["x-amzn-requestid"] = id
+    if response.body:
+        response.headers.setdefault("content-type", XML)
+    return response
 
 
 def _operation(request: Request) -> tuple[Operation, dict[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -11,13 +10,13 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from edgecache.control.cloudfront.authentication import CallerAuthentication
 from edgecache.control.cloudfront.context import READS
-from edgecache.control.cloudfront.endpoint import METHODS, XML
+from edgecache.control.cloudfront.endpoint import METHODS, XML, answered
 from edgecache.control.cloudfront.errors import ApiError, error_document
 from edgecache.control.cloudfront.model import Operation
 from edgecache.control.cloudfront.request_parser import ParsedCall, read_request, unknown_members
@@ -39,11 +38,7 @@ from edgecache.control.route53.model import (
     as_route53_error,
     route53,
 )
-from edgecache.control.state.database import StateBusyError
-from edgecache.control.state.database_thread import BUSY, RETRY_AFTER
 from edgecache.rules.permissions import ROUTE53, refusal
-
-logger = logging.getLogger("edgecache.control")
 
 SERVICE = "route53"
 SYNCED_S_MAX = 2.0  # name servers take milliseconds; SDKs' waiters ask again after 30 seconds
@@ -66,26 +61,12 @@ class Route53Endpoint:
 
     async def answer(self, request: Request) -> Response:
         id = str(uuid.UUID(bytes=self.random(16), version=4))
-        try:
-            operation, values = await self._run_operation(request)
-            written = write_answer(operation, values)
-            response = Response(written.body, operation.status, written.headers)
-        except ApiError as fault:
-            response = _error_response(as_route53_error(fault), id)
-        except StateBusyError:
-            response = _error_response(Route53Error("ServiceUnavailable", BUSY), id)
-            response.headers["retry-after"] = RETRY_AFTER
-        except ClientDisconnect:
-            response = Response()  # nobody reads it
-        except Exception:
-            logger.exception("request %s failed", id)
-            response = _error_response(
-                Route53Error("InternalFailure", "An unknown error has occurred."), id
-            )
-        response.headers["x-amzn-requestid"] = id
-        if response.body:
-            response.headers.setdefault("content-type", XML)
-        return response
+        return await answered(id, partial(self._answer, request), _error_response)
+
+    async def _answer(self, request: Request) -> Response:
+        operation, values = await self._run_operation(request)
+        written = write_answer(operation, values)
+        return Response(written.body, operation.status, written.headers)
 
     async def _run_operation(self, request: Request) -> tuple[Operation, dict[str, Any]]:
         try:
@@ -155,5 +136,6 @@ def _operation(request: Request) -> tuple[Operation, dict[str, str]]:
     return match
 
 
-def _error_response(fault: Route53Error, id: str) -> Response:
-    return Response(error_document(fault, id, NAMESPACE), fault.status, media_type=XML)
+def _error_response(fault: ApiError, id: str) -> Response:
+    said = as_route53_error(fault)
+    return Response(error_document(said, id, NAMESPACE), said.status, media_type=XML)
